@@ -1,0 +1,82 @@
+// Typed lint. Rules start from the strict set of typescript-eslint; what is added below has its reason beside it.
+import js from "@eslint/js";
+import globals from "globals";
+import tseslint from "typescript-eslint";
+
+const pure = [
+  "helper/{contract,plan,policy,proof}/**/*.ts",
+  "helper/tunnel/machine.ts",
+  "helper/nodes/conf.ts",
+  "main/tray-menu.ts",
+];
+
+export default tseslint.config(
+  { ignores: ["node_modules/", "dist/", "dist-packages/", "native/", "demo-report/", "test-results/"] },
+  js.configs.recommended,
+  { files: ["**/*.mjs"], languageOptions: { globals: globals.node } },
+  {
+    files: ["**/*.ts", "**/*.tsx"],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        projectService: {
+          allowDefaultProject: ["*.ts", "helper/*/*.test.ts", "main/*.test.ts"],
+          maximumDefaultProjectFileMatchCount_THIS_WILL_SLOW_DOWN_LINTING: 200,
+        },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      // a refusal or a number in a message is what the reader wants to see
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      // `void promise` says: failure is handled inside
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: true }],
+      // await-less implementations of an async port are honest: the port is async because another one is
+      "@typescript-eslint/require-await": "off",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "no-restricted-exports": ["error", { restrictDefaultExports: { direct: false } }],
+    },
+  },
+  {
+    files: pure,
+    ignores: ["**/*.test.ts"],
+    rules: {
+      // pure folders get time and chance as arguments
+      "no-restricted-globals": ["error", { name: "Date", message: "pure folder: pass the time in" }],
+      "no-restricted-properties": [
+        "error",
+        { object: "Math", property: "random", message: "pure folder: pass chance in" },
+      ],
+      // the order of the road: contract ← plan ← policy, proof
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              group: ["**/kernel/**", "**/server/**", "**/cli/**", "node:*"],
+              message: "pure folders import pure folders only",
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ["helper/proof/**/*.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              group: ["**/kernel/**", "**/policy/*.ts", "!**/contract/policy.ts", "node:*"],
+              message: "proof must not know how the plan was made",
+            },
+          ],
+        },
+      ],
+    },
+  },
+  { files: ["**/*.config.{ts,mjs}"], rules: { "no-restricted-exports": "off" } },
+);

@@ -1,0 +1,73 @@
+// Everything that crosses the helper's socket, both ways. Framing: one JSON value a line (UTF-8, "\n"), a line at most
+// `maxLineBytes`. The caller's first line is `hello`; then requests, each answered once, in any order, by its id;
+// events come in between after `subscribe`. What does not parse is refused and changes nothing.
+import { z } from "zod";
+
+import { nodeSchema } from "./node.ts";
+import { policySchema } from "./policy.ts";
+import { refusalSchema } from "./refusal.ts";
+import { leakCheckSchema, statusSchema, trafficSchema } from "./status.ts";
+
+export const protocolVersion = 1;
+/** A configuration file is at most 64 KiB; JSON may need six bytes for one of its. */
+export const maxConfBytes = 64 * 1024;
+export const maxLineBytes = 1024 * 1024;
+export const socketPath = "/run/culvert/helper.sock";
+
+const nodeId = z.string().length(44);
+const none = z.strictObject({});
+const request = <P extends z.ZodType, R extends z.ZodType>(params: P, result: R) => ({ params, result });
+
+/** Name → what goes in, what comes back. */
+export const requests = {
+  /** First line on every connection. */
+  hello: request(
+    z.strictObject({ version: z.int(), client: z.string().max(60) }),
+    z.strictObject({ version: z.int(), helper: z.string() }),
+  ),
+  status: request(none, statusSchema),
+  /** Answered when connected, or refused; progress comes as events. Connecting while connected is a switch. */
+  connect: request(z.strictObject({ node: nodeId }), statusSchema),
+  disconnect: request(none, statusSchema),
+  nodes: request(none, z.array(nodeSchema)),
+  /** `text` is a WireGuard configuration file; `name` is what the user calls it. */
+  import: request(z.strictObject({ text: z.string().max(maxConfBytes), name: z.string().min(1).max(120) }), nodeSchema),
+  remove: request(z.strictObject({ node: nodeId }), none),
+  rename: request(z.strictObject({ node: nodeId, name: z.string().min(1).max(120) }), nodeSchema),
+  favourite: request(z.strictObject({ node: nodeId, favourite: z.boolean() }), nodeSchema),
+  policy: request(none, policySchema),
+  /** Saved, and applied at once when connected. */
+  setPolicy: request(z.strictObject({ policy: policySchema }), statusSchema),
+  /** The plan for a node as `ip` and `nft` text, not applied. node null: that of now. policy null: the saved one. */
+  plan: request(
+    z.strictObject({ node: nodeId.nullable(), policy: policySchema.nullable() }),
+    z.strictObject({ text: z.string(), notes: z.array(z.string()) }),
+  ),
+  leaks: request(none, z.array(leakCheckSchema)),
+  /** Takes everything down and undoes every change by the journal, whatever the state. */
+  reset: request(none, z.strictObject({ undone: z.array(z.string()) })),
+  /** Events to this connection from here on. */
+  subscribe: request(none, statusSchema),
+} as const;
+
+export type RequestName = keyof typeof requests;
+export type Params<N extends RequestName> = z.infer<(typeof requests)[N]["params"]>;
+export type Result<N extends RequestName> = z.infer<(typeof requests)[N]["result"]>;
+
+export const callSchema = z.strictObject({
+  id: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+  call: z.enum(Object.keys(requests) as [RequestName, ...RequestName[]]),
+  params: z.unknown(),
+});
+export const replySchema = z.discriminatedUnion("ok", [
+  z.strictObject({ id: z.int(), ok: z.literal(true), result: z.unknown() }),
+  z.strictObject({ id: z.int().nullable(), ok: z.literal(false), refusal: refusalSchema }),
+]);
+export const eventSchema = z.discriminatedUnion("event", [
+  z.strictObject({ event: z.literal("status"), data: statusSchema }),
+  z.strictObject({ event: z.literal("traffic"), data: trafficSchema }),
+  z.strictObject({ event: z.literal("nodes"), data: z.array(nodeSchema) }),
+]);
+export type Call = z.infer<typeof callSchema>;
+export type Reply = z.infer<typeof replySchema>;
+export type HelperEvent = z.infer<typeof eventSchema>;

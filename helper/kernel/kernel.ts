@@ -1,0 +1,61 @@
+// The port to the machine: read, apply, watch. Two implementations pass the same cases: linux.ts and fake.ts.
+import type { Facts } from "../plan/facts.ts";
+import type { Plan } from "../plan/plan.ts";
+
+export interface Kernel {
+  /** Everything that the plan, the proof and the window need to know of the machine. */
+  read(): Promise<Facts>;
+  /**
+   * Brings the machine to the plan: journal, gate (when gate-first), links, routes, rules, sysctls, resolver, read back
+   * and compare, gate (when gate-last). Bears being called twice with the same plan. Throws KernelError; what was done
+   * by then stands in the journal, and the gate is at least as closed as before.
+   */
+  apply(plan: Plan): Promise<Applied>;
+  /** Undoes everything the journal knows, also that of an earlier life. Gives what was undone, as commands. */
+  undo(): Promise<readonly string[]>;
+  /** Called with what changed and, where the kernel says it, by whom; not for changes made by apply. */
+  watch(changed: (change: Change) => void): Close;
+  /** Creates or opens the TUN adapter of the plan; the descriptor is the caller's. */
+  openTun(name: string): Promise<Descriptor>;
+  /** A UDP socket bound to port (0: any) with the engine's mark. */
+  openUdp(family: 4 | 6, port: number): Promise<Descriptor & { readonly port: number }>;
+  /** Hits of the gate's counted rules since it was made. */
+  counters(): Promise<{ readonly refused: number; readonly direct: number }>;
+}
+
+export interface Applied {
+  /** Each change as the `ip`, `nft`, `sysctl` command it equals, in order. */
+  readonly commands: readonly string[];
+  readonly tookMs: number;
+}
+
+export interface Change {
+  readonly at: number;
+  readonly kind: "link" | "address" | "route" | "rule" | "nexthop" | "nft";
+  /** As the command that would have done it. */
+  readonly what: string;
+  /** Netlink port of the author, usually its pid (9.15); null where the kernel does not tell. */
+  readonly author: number | null;
+}
+
+export interface Descriptor {
+  readonly fd: number;
+  close(): void;
+}
+
+/** Whatever is opened gives back its own close. */
+export type Close = () => void;
+
+/** A surprise at the edge: what was being done, on what, and what the kernel answered. */
+export class KernelError extends Error {
+  readonly doing: string;
+  readonly on: string;
+  readonly code: string;
+  constructor(doing: string, on: string, code: string, cause?: unknown) {
+    super(`${doing} ${on}: ${code}`, { cause });
+    this.name = "KernelError";
+    this.doing = doing;
+    this.on = on;
+    this.code = code;
+  }
+}

@@ -1,0 +1,139 @@
+// The machine as it is, read from the kernel at one moment. Nothing here is remembered: what was read last is thrown
+// away when the next reading comes.
+import type { Address, Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
+
+export interface Facts {
+  readonly links: readonly LinkFact[];
+  readonly addresses: readonly AddressFact[];
+  /** Every route of every table of both families, table `local` included. */
+  readonly routes: readonly RouteFact[];
+  readonly rules: readonly RuleFact[];
+  readonly nexthops: readonly NexthopFact[];
+  /** Name and flags of every nft table; contents only of our own, through the read-back. */
+  readonly nftTables: readonly { readonly family: string; readonly name: string; readonly owned: boolean }[];
+  /** The sysctls the plan may set, as they are; a key that does not exist is absent. */
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly resolver: ResolverFact;
+  readonly features: KernelFeatures;
+  readonly others: readonly OtherVpn[];
+  readonly hostName: string;
+}
+
+export interface LinkFact {
+  readonly index: number;
+  readonly name: string;
+  /** IFLA_INFO_KIND: tun, veth, bridge, …; empty for a plain device. */
+  readonly kind: string;
+  /** ARPHRD_*: 1 Ethernet, 772 loopback, 65534 none. */
+  readonly type: number;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly loopback: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  /** Index of the bridge or bond it belongs to, 0 for none. */
+  readonly master: number;
+  /** An XDP program is attached, or a clsact qdisc is there: known ways past every nft hook (G). */
+  readonly xdp: boolean;
+  readonly clsact: boolean;
+}
+
+export interface AddressFact {
+  readonly link: string;
+  readonly address: InterfaceAddress;
+  readonly scope: "global" | "link" | "host" | "site";
+  readonly temporary: boolean;
+  readonly deprecated: boolean;
+  readonly tentative: boolean;
+  /** From a lease or an advertisement: it has a lifetime. */
+  readonly dynamic: boolean;
+}
+
+export interface RouteFact {
+  readonly family: Family;
+  readonly table: number;
+  readonly prefix: Prefix;
+  readonly type:
+    "unicast" | "local" | "broadcast" | "anycast" | "multicast" | "unreachable" | "blackhole" | "prohibit" | "throw";
+  readonly metric: number;
+  /** RTPROT_*: 2 kernel, 3 boot, 4 static, 9 ra, 16 dhcp. This is the provenance. */
+  readonly protocol: number;
+  readonly scope: number;
+  readonly tos: number;
+  /** Source prefix of an IPv6 subtree route, else null. */
+  readonly from: Prefix | null;
+  readonly src: Address | null;
+  readonly nexthop: number | null;
+  /** One leg for a plain route, several for multipath, none for unreachable and the like. */
+  readonly legs: readonly {
+    readonly dev: string;
+    readonly via: Address | null;
+    readonly onlink: boolean;
+    readonly weight: number;
+    readonly linkdown: boolean;
+    readonly dead: boolean;
+  }[];
+}
+
+export interface RuleFact {
+  readonly family: Family;
+  readonly priority: number;
+  readonly protocol: number;
+  readonly not: boolean;
+  readonly from: Prefix | null;
+  readonly to: Prefix | null;
+  readonly iif: string | null;
+  readonly oif: string | null;
+  readonly mark: { readonly value: number; readonly mask: number } | null;
+  readonly uids: { readonly from: number; readonly to: number } | null;
+  readonly ipProtocol: number | null;
+  readonly sport: { readonly from: number; readonly to: number } | null;
+  readonly dport: { readonly from: number; readonly to: number } | null;
+  readonly tos: number;
+  readonly suppressPrefixLength: number | null;
+  readonly action:
+    | { readonly kind: "lookup"; readonly table: number }
+    | { readonly kind: "goto"; readonly priority: number }
+    | { readonly kind: "unreachable" | "blackhole" | "prohibit" | "nop" };
+}
+
+export interface NexthopFact {
+  readonly id: number;
+  readonly family: Family;
+  readonly protocol: number;
+  readonly blackhole: boolean;
+  readonly dev: string | null;
+  readonly via: Address | null;
+  readonly group: readonly number[];
+}
+
+/** How names are asked here, from probes (socket of systemd-resolved, resolvconf on PATH, what resolv.conf is). */
+export interface ResolverFact {
+  readonly resolvedRunning: boolean;
+  readonly resolvconf: "none" | "openresolv" | "debian";
+  readonly resolvConf: {
+    readonly path: string;
+    readonly target: string | null;
+    readonly servers: readonly Address[];
+    readonly immutable: boolean;
+  };
+}
+
+export interface KernelFeatures {
+  readonly ipv6: boolean;
+  readonly tun: boolean;
+  readonly nft: boolean;
+  /** nft table flags owner and persist */
+  readonly owner: boolean;
+  /** egress chain for the empty device prefix */
+  readonly devicePrefix: boolean;
+  readonly nexthops: boolean;
+}
+
+/** Another VPN found up, by the collision map: link, mark, table or rule that gives it away. */
+export interface OtherVpn {
+  readonly name: string;
+  readonly evidence: string;
+  /** It takes the whole mark or the catch-all: both cannot be up. */
+  readonly excludes: boolean;
+}

@@ -1,0 +1,56 @@
+// Every number Culvert takes on a machine, in one place. Chosen against the collision map of the field: marks of others
+// live in bits 0-23 (wg-quick 0xca6c, Tailscale 0xff0000) or take the whole word (Mullvad, Nym: refused); tables below
+// 7600 and above 7699 are taken (Tailscale 52, NetBird 7120); priorities from 5210 on are Tailscale's.
+
+export const linkName = "culvert0";
+export const tableName = "culvert";
+
+/** Marks: bits 24-31 only, always compared under the mask. The lane of a socket, or who made a packet. */
+export const markMask = 0xff00_0000;
+export const marks = {
+  /** the engine's own packets to the node */
+  engine: 0xc100_0000,
+  /** a reply on a connection that came in on an outside address and was welcomed */
+  reply: 0xc200_0000,
+  tunnel: 0xc300_0000,
+  direct: 0xc400_0000,
+  block: 0xc500_0000,
+} as const;
+
+/** Routing tables, 7600-7699. */
+export const tables = {
+  /** default through the tunnel, and an unreachable default under it */
+  tunnel: 7600,
+  /** the endpoint's way: where engine packets go */
+  engine: 7601,
+  /** approved on-link prefixes, copied from main */
+  lan: 7602,
+  /** what rules send direct: the prefixes, by the uplink's gateway */
+  direct: 7603,
+  /** the uplinks' own default routes, for replies and marked direct traffic */
+  uplink: 7604,
+} as const;
+/** Tables of prefix sets, one a rule: 7610 + rule's place. */
+export const firstSetTable = 7610;
+
+/** Rule priorities, 4000-4999, with gaps for rules of the policy between `lan` and `catchAll`. */
+export const priorities = {
+  engine: 4000,
+  engineStop: 4010,
+  identity: 4100,
+  lan: 4200,
+  firstPolicy: 4300,
+  lastPolicy: 4799,
+  catchAll: 4900,
+  /** IPv6 only: an unreachable rule (kernel/README B, C, E) */
+  stop: 4910,
+} as const;
+
+/** `proto kernel` (RTPROT_KERNEL): systemd-networkd deletes foreign rules and routes of any other. */
+export const protocolKernel = 2;
+/** The unreachable default sits under any real one: the metric wg-quick's users never reach, below 2^32-1. */
+export const lastMetric = 4_278_198_272;
+
+/** WireGuard's outer overhead: IPv6 40 or IPv4 20, UDP 8, data header 16, tag 16 (WireGuard paper 5.4.6). */
+export const overhead = { 4: 60, 6: 80 } as const;
+export const minMtu = 1280;

@@ -1,0 +1,79 @@
+// The only contract between window and main: every call and every event, with direction and types. The window never
+// sees a channel name; main and preload derive theirs from the keys here. Requests to the helper pass through main,
+// which checks the sender and forwards; main adds nothing to them.
+import type { HelperEvent, Params, RequestName, Result } from "../helper/contract/message.ts";
+import type { Answer } from "../helper/contract/refusal.ts";
+
+export interface Preferences {
+  readonly theme: "system" | "light" | "dark";
+  readonly language: "system" | "en" | "ru" | "zh";
+  /** Keep running in the tray when the window is closed. */
+  readonly tray: boolean;
+  readonly autostart: boolean;
+}
+
+/** Where the link to the helper stands. */
+export type HelperLink =
+  | { readonly kind: "linked"; readonly version: string }
+  | { readonly kind: "absent" }
+  | { readonly kind: "not-allowed" }
+  | { readonly kind: "wrong-version"; readonly version: string };
+
+/** window → main, answered. */
+export interface Calls {
+  /** One request to the helper, as the contract has it. */
+  helper<N extends RequestName>(name: N, params: Params<N>): Promise<Answer<Result<N>>>;
+  link(): Promise<HelperLink>;
+  preferences(): Promise<Preferences>;
+  setPreferences(change: Partial<Preferences>): Promise<Preferences>;
+  /** A file dialog for one configuration file; null when the person cancels. */
+  chooseConfiguration(): Promise<{ readonly name: string; readonly text: string } | null>;
+  /** Saves a text the window made (a report) where the person says; false when cancelled. */
+  saveText(suggestedName: string, text: string): Promise<boolean>;
+  /** Language and theme of the desktop, versions, whether a tray is there. */
+  environment(): Promise<Environment>;
+}
+
+export interface Environment {
+  readonly locale: string;
+  readonly dark: boolean;
+  readonly trayAvailable: boolean;
+  readonly version: string;
+  readonly electron: string;
+}
+
+/** main → window. */
+export interface Events {
+  helper: HelperEvent;
+  link: HelperLink;
+  preferences: Preferences;
+  environment: Environment;
+  /** The tray or a shortcut asks for a screen. */
+  show: { readonly screen: "connect" | "nodes" | "lanes" | "leaks" | "settings" };
+}
+
+export type CallName = keyof Calls;
+export type EventName = keyof Events;
+
+export interface Bridge extends Calls {
+  on<E extends EventName>(event: E, listener: (data: Events[E]) => void): () => void;
+}
+
+export const callNames = [
+  "helper",
+  "link",
+  "preferences",
+  "setPreferences",
+  "chooseConfiguration",
+  "saveText",
+  "environment",
+] as const satisfies readonly CallName[];
+export const eventNames = [
+  "helper",
+  "link",
+  "preferences",
+  "environment",
+  "show",
+] as const satisfies readonly EventName[];
+/** The name under which preload exposes the bridge. */
+export const bridgeKey = "culvert";
