@@ -20,7 +20,7 @@ export default tseslint.config(
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ["*.ts", "helper/*/*.test.ts", "main/*.test.ts"],
+          allowDefaultProject: ["*.ts", "main/*.test.ts"],
           maximumDefaultProjectFileMatchCount_THIS_WILL_SLOW_DOWN_LINTING: 200,
         },
         tsconfigRootDir: import.meta.dirname,

@@ -30,8 +30,8 @@ export const requests = {
   connect: request(z.strictObject({ node: nodeId }), statusSchema),
   disconnect: request(none, statusSchema),
   nodes: request(none, z.array(nodeSchema)),
-  /** `text` is a WireGuard configuration file; `name` is what the user calls it. */
-  import: request(z.strictObject({ text: z.string().max(maxConfBytes), name: z.string().min(1).max(120) }), nodeSchema),
+  /** `text` is a WireGuard configuration file, longer than `maxConfBytes` is conf.too-big; `name`: what the user calls it. */
+  import: request(z.strictObject({ text: z.string().max(maxLineBytes), name: z.string().min(1).max(120) }), nodeSchema),
   remove: request(z.strictObject({ node: nodeId }), none),
   rename: request(z.strictObject({ node: nodeId, name: z.string().min(1).max(120) }), nodeSchema),
   favourite: request(z.strictObject({ node: nodeId, favourite: z.boolean() }), nodeSchema),
