@@ -46,6 +46,11 @@ export const priorities = {
   stop: 4910,
 } as const;
 
+/** What is ours by its number alone; nothing outside is ever changed. */
+export const ranges = { firstTable: 7600, lastTable: 7699, firstPriority: 4000, lastPriority: 4999 } as const;
+/** Nexthop objects live in one space for the whole namespace; ours carry the numbers of our tables. */
+export const nexthopIds = { first: 7600, last: 7699 } as const;
+
 /** `proto kernel` (RTPROT_KERNEL): systemd-networkd deletes foreign rules and routes of any other. */
 export const protocolKernel = 2;
 /** The unreachable default sits under any real one: the metric wg-quick's users never reach, below 2^32-1. */
