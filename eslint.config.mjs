@@ -5,7 +5,7 @@ import tseslint from "typescript-eslint";
 
 const pure = [
   "helper/{contract,plan,policy,proof}/**/*.ts",
-  "helper/tunnel/machine.ts",
+  "helper/tunnel/{machine,states}.ts",
   "helper/nodes/conf.ts",
   "main/tray-menu.ts",
 ];

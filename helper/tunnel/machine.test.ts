@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
 import { refuse } from "../contract/refusal.ts";
-import type { Env, Event, Machine, Order, Result } from "./machine.ts";
 import { retryMs, start, step, survives } from "./machine.ts";
+import type { Env, Event, Machine, Order, Result } from "./states.ts";
 
 const a = "node-a";
 const b = "node-b";
@@ -229,7 +229,7 @@ class Run {
   }
 
   answer(result: Answered): void {
-    this.event({ ...result, epoch: this.state.epoch } as Event);
+    this.event({ ...result, epoch: this.state.epoch });
   }
 
   once(how: "do" | "refuse"): string | null {
