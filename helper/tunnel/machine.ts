@@ -11,7 +11,7 @@
 //   any ──disconnect──▶ leaving ─▶ off
 import type { Refusal } from "../contract/refusal.ts";
 import type { LockCause } from "../contract/status.ts";
-import type { Env, Event, Id, Machine, Move, Order, Stage, Then } from "./states.ts";
+import type { Env, Event, Id, Machine, Move, Order, Then } from "./states.ts";
 
 export const start: Machine = { kind: "off", epoch: 0 };
 
