@@ -1,0 +1,80 @@
+// All tests, stage by stage; a stage that fails does not keep the next from running. What each said in full lies in
+// test-results/; the terminal gets one line a stage and the failures.
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { check } from "./check.mjs";
+import { add, closing, countCargo, countVitest, failure, nothing } from "./counts.mjs";
+import { node24 } from "./packages.mjs";
+import { virtualDisplay } from "./programs.mjs";
+import { onPath } from "./rust.mjs";
+import { isRoot, logs, root, run, say, seconds, which } from "./steps.mjs";
+
+/** Runs the stages named, or all; gives the exit code. */
+export async function test(only) {
+  const stages = [
+    ["check", check],
+    ["unit", () => vitest("unit", [])],
+    ["rust", rust],
+    ["net", () => vitest("net", apart())],
+    ["ui", () => vitest("ui", virtualDisplay)],
+  ];
+  let sum = nothing;
+  for (const [name, work] of stages.filter(([name]) => only.length === 0 || only.includes(name))) {
+    const began = Date.now();
+    const got = await work();
+    say(`${seconds(Date.now() - began)}  ${name}: ${closing(got)}`);
+    sum = add(sum, got);
+  }
+  say(closing(sum));
+  return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
+}
+
+async function vitest(project, inside) {
+  mkdirSync(logs, { recursive: true });
+  const file = join(logs, `${project}.json`);
+  rmSync(file, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile=${file}`];
+  const tool = [node24, join(root, "node_modules", "vitest", "vitest.mjs"), "run", "--project", project, ...reporters];
+  const [command, ...args] = [...inside, ...tool];
+  const done = await run(command, args, {
+    log: project,
+    env: { NO_COLOR: "1", FORCE_COLOR: "0" },
+    timeoutMs: stageLimitMs,
+  });
+  if (!existsSync(file)) {
+    say(tail(done.output));
+    return failure;
+  }
+  const sum = countVitest(JSON.parse(readFileSync(file, "utf8")), done.code);
+  if (sum.failed > 0) say(failures(done.output));
+  return sum;
+}
+
+async function rust() {
+  const cargo = which("cargo") ?? "cargo";
+  const needsRoot = isRoot ? ["--", "--include-ignored"] : [];
+  const args = ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...needsRoot];
+  const inside = isRoot ? apart() : [];
+  const [command, ...rest] = [...inside, cargo, ...args];
+  const options = { cwd: join(root, "native"), env: onPath(cargo), log: "rust", timeoutMs: stageLimitMs };
+  const done = await run(command, rest, options);
+  const sum = countCargo(done.output, done.code);
+  if (sum.failed > 0) say(tail(done.output));
+  return sum;
+}
+
+// the whole must end within 25 minutes, so no stage may hang for longer than half of that
+const stageLimitMs = 12 * 60_000;
+
+/** Namespaces that vanish with the command: nothing that a test does reaches the machine's own network. */
+function apart() {
+  const own = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"];
+  return [which("unshare") ?? "unshare", ...(isRoot ? [] : ["--user", "--map-root-user"]), ...own];
+}
+
+function failures(output) {
+  const from = output.search(/^.*Failed (Tests|Suites)/m);
+  return (from < 0 ? output : output.slice(from)).trimEnd().split("\n").slice(0, 150).join("\n");
+}
+const tail = (text) => text.trimEnd().split("\n").slice(-60).join("\n");

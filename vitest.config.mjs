@@ -1,0 +1,40 @@
+// Three kinds of tests, told by their names: x.test.ts needs nothing; x.net.test.ts needs network namespaces of its own
+// (scripts/test.mjs gives it them); x.ui.test.ts needs a display and a session bus (given likewise).
+import { defineConfig } from "vitest/config";
+
+import { findElectron } from "./scripts/electron.mjs";
+
+const never = ["**/node_modules/**", "dist/**", "native/**"];
+const sets = ["**/*.net.test.ts", "**/*.ui.test.ts"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: "unit", include: ["**/*.test.{ts,tsx,mjs}"], exclude: [...never, ...sets], testTimeout: 20_000 },
+      },
+      {
+        test: {
+          name: "net",
+          include: ["{helper,e2e,native}/**/*.net.test.ts"],
+          exclude: ["**/node_modules/**"],
+          // two cores carry one lab at a time, and a flood needs both
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "ui",
+          include: ["{app,main,e2e}/**/*.ui.test.ts"],
+          exclude: ["**/node_modules/**"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          env: { CULVERT_ELECTRON: findElectron()?.path ?? "" },
+        },
+      },
+    ],
+  },
+});
