@@ -11,10 +11,10 @@
 //! A packet's way out: `io/tun` → `engine/send` → `offload/split` → `noise/session` → `io/udp`.
 //! A packet's way in: `io/udp` → `engine/receive` → `noise/session` → `offload/join` → `io/tun`.
 
-// pub mod engine;
+pub mod engine;
 // pub mod io;
 pub mod noise;
-// pub mod offload;
+pub mod offload;
 pub mod wire;
 
 #[cfg(test)]

@@ -34,5 +34,11 @@ pub const LOAD_LASTS: u64 = 1_000;
 pub const REPLAY_WINDOW: u64 = 8128;
 /// Data was sent and nothing was heard for this long: ask with a handshake whether the peer still lives.
 pub const SILENCE_PROBE: u64 = 500;
+/// Data sent this long after unanswered data means that the sender still waits (TCP's least retransmission timeout is
+/// 200 ms).
+pub const INSISTS: u64 = 150;
+/// Least time between a probe and the initiation before it. Each probe that only a handshake answers doubles it up to
+/// REKEY_TIMEOUT, so that one-way traffic soon keeps the paper's rate.
+pub const PROBE_INTERVAL: u64 = 1_000;
 /// The probe went unanswered for this long, or four round trips where that is longer: the peer counts as silent.
 pub const SILENCE_VERDICT: u64 = 500;

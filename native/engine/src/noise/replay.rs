@@ -109,7 +109,7 @@ mod tests {
             let mut random = crate::tests::Random(seed + 1);
             let (mut replay, mut seen, mut next) = (Replay::default(), HashSet::new(), 0u64);
             for _ in 0..20_000 {
-                let step = random.word() % if random.0 % 50 == 0 { 20_000 } else { 200 };
+                let step = random.word() % if random.0.is_multiple_of(50) { 20_000 } else { 200 };
                 let counter = (next + 100).saturating_sub(step).max(next.saturating_sub(9000));
                 let slow = counter + 1 + REPLAY_WINDOW >= next && seen.insert(counter);
                 assert_eq!(replay.accept(counter), slow, "seed {seed} counter {counter} next {next}");

@@ -1,0 +1,228 @@
+//! What the UAPI changes and reads. A change is applied whole: afterwards one new table is published.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::allowed_ips::{Owner, Prefix};
+use super::handshake::Guard;
+use super::out::Out;
+use super::peer::Peer;
+use super::{AllowedIps, Engine, Now, Table};
+use crate::noise::cookie::Checker;
+use crate::noise::handshake::Identity;
+use crate::noise::primitives::Key;
+
+#[derive(Default)]
+pub struct Config {
+    identity: Option<Arc<Identity>>,
+    peers: HashMap<Key, Arc<Peer>>,
+    by_id: Vec<Option<Arc<Peer>>>,
+    allowed: BTreeMap<Prefix, Owner>,
+}
+
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Zeros take the key away.
+    pub private_key: Option<Key>,
+    pub replace_peers: bool,
+    pub peers: Vec<PeerChange>,
+}
+
+#[derive(Default, Debug, PartialEq, Eq)]
+pub struct PeerChange {
+    pub public: Key,
+    pub remove: bool,
+    pub update_only: bool,
+    pub preshared: Option<Key>,
+    pub endpoint: Option<SocketAddr>,
+    /// Seconds.
+    pub keepalive: Option<u16>,
+    pub replace_allowed: bool,
+    pub allowed: Vec<AllowedChange>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowedChange {
+    Add(Prefix),
+    Remove(Prefix),
+}
+
+/// One peer as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PeerReport {
+    pub public: Key,
+    pub preshared: Key,
+    pub endpoint: Option<SocketAddr>,
+    pub last_handshake_ns: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub keepalive: u64,
+    pub allowed: Vec<Prefix>,
+    pub is_silent: bool,
+    pub round_trip_ms: u64,
+}
+
+impl Engine {
+    pub fn apply(&self, now: Now, change: &Change, out: &mut Out) {
+        let mut config = self.config.lock().expect("no panic holds this lock");
+        if let Some(private) = change.private_key {
+            self.set_identity(&mut config, private);
+        }
+        if change.replace_peers {
+            let all: Vec<Key> = config.peers.keys().copied().collect();
+            all.iter().for_each(|key| self.remove(&mut config, key));
+        }
+        let mut woken = Vec::new();
+        for peer in &change.peers {
+            if let Some(peer) = self.change_peer(&mut config, peer) {
+                woken.push(peer);
+            }
+        }
+        self.table.publish(config.table());
+        drop(config);
+        // A keepalive that was just configured opens the way through the NAT at once.
+        woken.iter().for_each(|peer| self.send_keepalive(now, peer, out));
+        self.send_waiting(now, change, out);
+    }
+
+    pub fn private_key(&self) -> Option<Key> {
+        let config = self.config.lock().expect("no panic holds this lock");
+        config.identity.as_ref().map(|identity| identity.private())
+    }
+
+    pub fn report(&self) -> Vec<PeerReport> {
+        let config = self.config.lock().expect("no panic holds this lock");
+        let mut allowed: HashMap<Owner, Vec<Prefix>> = HashMap::new();
+        for (prefix, owner) in &config.allowed {
+            allowed.entry(*owner).or_default().push(*prefix);
+        }
+        let peers = config.by_id.iter().flatten();
+        peers.map(|peer| peer.report(allowed.remove(&peer.id).unwrap_or_default())).collect()
+    }
+
+    /// Every session hangs on our key; a new key ends them all.
+    fn set_identity(&self, config: &mut Config, private: Key) {
+        if config.identity.as_ref().is_some_and(|identity| identity.private() == private) {
+            return;
+        }
+        config.identity = (private != [0; 32]).then(|| Arc::new(Identity::new(private)));
+        let public = config.identity.as_ref().map(|identity| identity.public);
+        if let Some(public) = public {
+            self.remove(config, &public);
+        }
+        for peer in config.peers.values() {
+            self.forget_sessions(peer);
+            peer.slow().shared = config.identity.as_ref().and_then(|me| me.shared(&peer.public).ok());
+        }
+        let checker = public.map(|public| Checker::new(&public));
+        *self.guard.lock().expect("no panic holds this lock") = Guard::new(checker);
+    }
+
+    /// Returns the peer when its keepalive was switched on.
+    fn change_peer(&self, config: &mut Config, change: &PeerChange) -> Option<Arc<Peer>> {
+        if change.remove {
+            self.remove(config, &change.public);
+            return None;
+        }
+        let is_own = config.identity.as_ref().is_some_and(|identity| identity.public == change.public);
+        let known = config.peers.get(&change.public).cloned();
+        let peer = match known {
+            Some(peer) => peer,
+            None if change.update_only || is_own => return None,
+            None => config.add(change.public),
+        };
+        if let Some(preshared) = change.preshared {
+            peer.slow().preshared = preshared;
+        }
+        if let Some(endpoint) = change.endpoint {
+            peer.set_endpoint(endpoint);
+        }
+        config.change_allowed(peer.id, change);
+        let seconds = change.keepalive?;
+        let before = peer.keepalive.swap(u64::from(seconds) * 1000, Relaxed);
+        (before == 0 && seconds != 0).then_some(peer)
+    }
+
+    fn remove(&self, config: &mut Config, key: &Key) {
+        let Some(peer) = config.peers.remove(key) else { return };
+        peer.removed.store(true, Relaxed);
+        config.by_id[peer.id as usize] = None;
+        config.allowed.retain(|_, owner| *owner != peer.id);
+        peer.timers.stop();
+        self.forget_sessions(&peer);
+    }
+
+    /// What waited for an endpoint goes out when it is there.
+    fn send_waiting(&self, now: Now, change: &Change, out: &mut Out) {
+        let mut table = self.table();
+        let table = table.get(&self.table);
+        for change in change.peers.iter().filter(|change| change.endpoint.is_some()) {
+            if let Some(peer) = table.by_key.get(&change.public)
+                && !peer.slow().staged.is_empty()
+            {
+                self.send_staged(now, peer, out);
+            }
+        }
+    }
+}
+
+impl Config {
+    fn add(&mut self, public: Key) -> Arc<Peer> {
+        let shared = self.identity.as_ref().and_then(|me| me.shared(&public).ok());
+        let free = self.by_id.iter().position(Option::is_none).unwrap_or(self.by_id.len());
+        let peer = Arc::new(Peer::new(public, free as u32, shared));
+        if free == self.by_id.len() {
+            self.by_id.push(None);
+        }
+        self.by_id[free] = Some(peer.clone());
+        self.peers.insert(public, peer.clone());
+        peer
+    }
+
+    /// A prefix has one owner; giving it to a peer takes it from another.
+    fn change_allowed(&mut self, owner: Owner, change: &PeerChange) {
+        if change.replace_allowed {
+            self.allowed.retain(|_, other| *other != owner);
+        }
+        for allowed in &change.allowed {
+            match allowed {
+                AllowedChange::Add(prefix) => {
+                    self.allowed.insert(*prefix, owner);
+                }
+                AllowedChange::Remove(prefix) => {
+                    if self.allowed.get(prefix) == Some(&owner) {
+                        self.allowed.remove(prefix);
+                    }
+                }
+            }
+        }
+    }
+
+    fn table(&self) -> Table {
+        Table {
+            identity: self.identity.clone(),
+            by_key: self.peers.clone(),
+            by_id: self.by_id.clone(),
+            allowed: AllowedIps::build(&self.allowed),
+        }
+    }
+}
+
+impl Peer {
+    fn report(&self, allowed: Vec<Prefix>) -> PeerReport {
+        PeerReport {
+            public: self.public,
+            preshared: self.slow().preshared,
+            endpoint: self.endpoint(),
+            last_handshake_ns: self.last_handshake.load(Relaxed),
+            sent_bytes: self.sent_bytes.load(Relaxed),
+            received_bytes: self.received_bytes.load(Relaxed),
+            keepalive: self.keepalive.load(Relaxed) / 1000,
+            allowed,
+            is_silent: self.timers.silent.load(Relaxed),
+            round_trip_ms: self.timers.round_trip.load(Relaxed),
+        }
+    }
+}

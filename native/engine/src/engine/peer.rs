@@ -1,0 +1,130 @@
+//! One peer. What every packet touches is atomic or behind a lock nobody holds for long; what only handshakes touch
+//! is in [`Slow`] behind one mutex.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+use super::timers::Timers;
+use crate::noise::constants::STAGED_PACKETS;
+use crate::noise::cookie::Stamp;
+use crate::noise::handshake::Initiating;
+use crate::noise::primitives::{Key, Secret};
+use crate::noise::session::Session;
+use crate::offload::vnet::Vnet;
+
+pub struct Peer {
+    pub public: Key,
+    /// Place in the table of peers, and owner of its allowed IPs.
+    pub id: u32,
+    pub removed: AtomicBool,
+    pub endpoint: RwLock<Option<SocketAddr>>,
+    /// The session packets are sealed with.
+    pub current: RwLock<Option<Arc<Session>>>,
+    pub timers: Timers,
+    pub sent_bytes: AtomicU64,
+    pub received_bytes: AtomicU64,
+    /// Unix time of the last completed handshake in nanoseconds, 0 for none.
+    pub last_handshake: AtomicU64,
+    /// Persistent keepalive in milliseconds, 0 for off.
+    pub keepalive: AtomicU64,
+    slow: Mutex<Slow>,
+}
+
+pub struct Slow {
+    pub preshared: Key,
+    /// The static-static secret; None when the peer's key is no usable point.
+    pub shared: Option<Secret>,
+    pub stamp: Stamp,
+    pub initiating: Option<Initiating>,
+    /// Engine time of our last initiation.
+    pub initiated: Option<u64>,
+    pub attempts: u32,
+    /// TAI64N of our last initiation: the next must be greater even when the clock was set back.
+    pub told: [u8; 12],
+    /// TAI64N of the peer's last initiation, and when it came.
+    pub heard: [u8; 12],
+    pub heard_at: Option<u64>,
+    pub previous: Option<Arc<Session>>,
+    /// A session we answered, until the first packet proves that the peer has it too.
+    pub next: Option<Arc<Session>>,
+    pub staged: VecDeque<Staged>,
+}
+
+/// A read from the TUN that waits for a session.
+pub struct Staged {
+    pub vnet: Vnet,
+    pub packet: Box<[u8]>,
+}
+
+impl Peer {
+    pub fn new(public: Key, id: u32, shared: Option<Secret>) -> Self {
+        Self {
+            public,
+            id,
+            removed: AtomicBool::new(false),
+            endpoint: RwLock::default(),
+            current: RwLock::default(),
+            timers: Timers::default(),
+            sent_bytes: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            last_handshake: AtomicU64::new(0),
+            keepalive: AtomicU64::new(0),
+            slow: Mutex::new(Slow {
+                preshared: [0; 32],
+                shared,
+                stamp: Stamp::new(&public),
+                initiating: None,
+                initiated: None,
+                attempts: 0,
+                told: [0; 12],
+                heard: [0; 12],
+                heard_at: None,
+                previous: None,
+                next: None,
+                staged: VecDeque::new(),
+            }),
+        }
+    }
+
+    pub fn slow(&self) -> MutexGuard<'_, Slow> {
+        self.slow.lock().expect("no panic holds this lock")
+    }
+
+    pub fn endpoint(&self) -> Option<SocketAddr> {
+        *self.endpoint.read().expect("no panic holds this lock")
+    }
+
+    pub fn set_endpoint(&self, endpoint: SocketAddr) {
+        *self.endpoint.write().expect("no panic holds this lock") = Some(endpoint);
+    }
+
+    pub fn session(&self) -> Option<Arc<Session>> {
+        self.current.read().expect("no panic holds this lock").clone()
+    }
+
+    pub fn replace_session(&self, session: Option<Arc<Session>>) -> Option<Arc<Session>> {
+        std::mem::replace(&mut *self.current.write().expect("no panic holds this lock"), session)
+    }
+
+    pub fn count_sent(&self, bytes: usize) {
+        self.sent_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub fn count_received(&self, bytes: usize) {
+        self.received_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl Slow {
+    /// Keeps a packet for later; true when the oldest had to go.
+    pub fn stage(&mut self, vnet: Vnet, packet: &[u8]) -> bool {
+        let is_full = self.staged.len() == STAGED_PACKETS;
+        if is_full {
+            self.staged.pop_front();
+        }
+        self.staged.push_back(Staged { vnet, packet: packet.into() });
+        is_full
+    }
+}

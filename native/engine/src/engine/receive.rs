@@ -1,0 +1,154 @@
+//! A packet's way in.
+//!
+//! ```text
+//! datagram → handshake message → handshake.rs
+//!          └ data: index → session → open → length → source must be this peer's → the packet
+//! ```
+//! What a batch did to a peer (bytes, timers, endpoint) is told once for the batch, in [`Engine::finish`].
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::counters::Refusal;
+use super::out::Out;
+use super::peer::Peer;
+use super::{Engine, Index, Now, Table};
+use crate::noise::constants::{KEEPALIVE_TIMEOUT, REJECT_AFTER_TIME, REKEY_TIMEOUT};
+use crate::noise::session::{Refused, Session};
+use crate::wire::ip;
+use crate::wire::wg::{DATA_HEADER, Kind, data_receiver, kind};
+
+/// Outer header: sender and ECN bits.
+#[derive(Clone, Copy, Debug)]
+pub struct From {
+    pub address: SocketAddr,
+    pub ecn: u8,
+}
+
+/// The session of the batch so far.
+#[derive(Default)]
+pub struct Inbound {
+    current: Option<Tally>,
+}
+
+struct Tally {
+    session: Arc<Session>,
+    peer: Arc<Peer>,
+    from: SocketAddr,
+    bytes: usize,
+    /// Packets that were not keepalives.
+    data: bool,
+}
+
+impl Engine {
+    /// Takes one datagram and decrypts it in place; returns where in it a packet for the TUN stands.
+    pub fn receive(
+        &self,
+        now: Now,
+        table: &Table,
+        from: From,
+        datagram: &mut [u8],
+        inbound: &mut Inbound,
+        out: &mut Out,
+    ) -> Option<Range<usize>> {
+        let refusal = match kind(datagram) {
+            Some(Kind::Data) => match self.receive_data(now, table, from, datagram, inbound, out) {
+                Ok(packet) => return packet,
+                Err(refusal) => refusal,
+            },
+            Some(kind) => match self.receive_handshake(now, table, kind, from.address, datagram, out) {
+                Ok(()) => return None,
+                Err(refusal) => refusal,
+            },
+            None => Refusal::NotWireguard,
+        };
+        self.counters.count(refusal);
+        None
+    }
+
+    fn receive_data(
+        &self,
+        now: Now,
+        table: &Table,
+        from: From,
+        datagram: &mut [u8],
+        inbound: &mut Inbound,
+        out: &mut Out,
+    ) -> Result<Option<Range<usize>>, Refusal> {
+        let index = data_receiver(datagram);
+        let is_current = inbound.current.as_ref().is_some_and(|tally| tally.session.local == index);
+        if !is_current {
+            self.finish(now, inbound, out);
+            inbound.current = Some(self.tally(index, from.address)?);
+        }
+        let tally = inbound.current.as_mut().expect("set above");
+        let len = datagram.len();
+        let packet = tally.session.open(now.ms, datagram).map_err(|refused| match refused {
+            Refused::Expired => Refusal::Expired,
+            Refused::Forged => Refusal::Forged,
+            Refused::Replayed => Refusal::Replayed,
+        })?;
+        tally.bytes += len;
+        tally.from = from.address;
+        if packet.is_empty() {
+            return Ok(None);
+        }
+        tally.data = true;
+        let view = ip::view(packet).ok_or(Refusal::InsideNotIp)?;
+        let owner = table.peer_of(ip::source(packet)).ok_or(Refusal::InsideSource)?;
+        if !Arc::ptr_eq(owner, &tally.peer) {
+            return Err(Refusal::InsideSource);
+        }
+        carry_ecn(from.ecn, packet)?;
+        Ok(Some(DATA_HEADER..DATA_HEADER + view.total))
+    }
+
+    fn tally(&self, index: u32, from: SocketAddr) -> Result<Tally, Refusal> {
+        match self.find_index(index) {
+            Some(Index::Session(session, peer)) => Ok(Tally { session, peer, from, bytes: 0, data: false }),
+            _ => Err(Refusal::UnknownIndex),
+        }
+    }
+
+    /// Ends a batch: counts, moves the endpoint, sets timers, and uses a session that the peer has just proven.
+    /// Forgotten sessions are not kept for the next batch.
+    pub fn finish(&self, now: Now, inbound: &mut Inbound, out: &mut Out) {
+        let Some(tally) = inbound.current.take() else { return };
+        if tally.bytes == 0 {
+            return;
+        }
+        let peer = &tally.peer;
+        peer.count_received(tally.bytes);
+        if peer.endpoint() != Some(tally.from) {
+            peer.set_endpoint(tally.from);
+        }
+        self.heard_any(now, peer, out);
+        if tally.data {
+            self.heard_data(now, peer, out);
+        }
+        self.confirm(now, peer, &tally.session, out);
+        // So late that the peer could not begin itself before the session dies (paper, section 6.2).
+        let late = REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT;
+        if tally.session.initiator && tally.session.age(now.ms) >= late && is_current(peer, &tally.session) {
+            self.initiate(now, peer, out);
+        }
+    }
+}
+
+fn is_current(peer: &Peer, session: &Arc<Session>) -> bool {
+    peer.session().is_some_and(|current| Arc::ptr_eq(&current, session))
+}
+
+/// Decapsulation by RFC 6040 section 4.2: congestion outside is congestion inside, where the packet can say so.
+fn carry_ecn(outer: u8, packet: &mut [u8]) -> Result<(), Refusal> {
+    const CONGESTION: u8 = 3;
+    match (outer, ip::ecn(packet)) {
+        (CONGESTION, 0) => Err(Refusal::InsideEcn),
+        (CONGESTION, 1 | 2) => {
+            ip::set_congestion_experienced(packet);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,123 @@
+//! A packet's way out.
+//!
+//! ```text
+//! destination → allowed IPs → peer → session → cut → pad → seal → datagrams in `Out`
+//!                                    └ none: wait in the peer's queue, begin a handshake
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::counters::Refusal;
+use super::out::Out;
+use super::peer::Peer;
+use super::{Engine, Now, Table};
+use crate::noise::constants::REKEY_AFTER_TIME;
+use crate::noise::session::Session;
+use crate::offload::split::{self, Slots};
+use crate::offload::vnet::Vnet;
+use crate::wire::ip;
+use crate::wire::wg::{DATA_HEADER, DATA_OVERHEAD, TAG, padded};
+
+impl Engine {
+    /// Takes one read from the TUN. The packet's checksum may be completed in place.
+    pub fn send(&self, now: Now, table: &Table, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
+        if ip::view(packet).is_none() {
+            return self.counters.count(Refusal::NotIp);
+        }
+        match table.peer_of(ip::destination(packet)) {
+            Some(peer) => self.send_to(now, peer, vnet, packet, out),
+            None => self.counters.count(Refusal::NoRoute),
+        }
+    }
+
+    fn send_to(&self, now: Now, peer: &Arc<Peer>, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
+        let Some(to) = peer.endpoint() else {
+            return self.counters.count(Refusal::NoEndpoint);
+        };
+        let Some(session) = peer.session().filter(|session| session.usable(now.ms)) else {
+            if peer.slow().stage(*vnet, packet) {
+                self.counters.count(Refusal::StagedFull);
+            }
+            return self.initiate(now, peer, out);
+        };
+        let count = split::count(vnet, packet);
+        let Some(counter) = session.reserve(count as u64) else {
+            return self.initiate(now, peer, out);
+        };
+        let before = out.len();
+        let mut seal = Seal {
+            session: &session,
+            counter,
+            to,
+            tos: ip::ecn(packet),
+            mtu: self.padding_mtu(),
+            len: 0,
+            out,
+        };
+        if split::split(vnet, packet, &mut seal).is_err() {
+            return self.counters.count(Refusal::NotIp);
+        }
+        peer.count_sent(out.len() - before);
+        self.sent_any(now, peer, out);
+        self.sent_data(now, peer, out);
+        if session.wants_rekey(now.ms, REKEY_AFTER_TIME) {
+            self.initiate(now, peer, out);
+        }
+    }
+
+    /// An empty packet; without a session, a handshake.
+    pub(super) fn send_keepalive(&self, now: Now, peer: &Arc<Peer>, out: &mut Out) {
+        let Some(to) = peer.endpoint() else { return };
+        let sealed = peer.session().filter(|session| session.usable(now.ms));
+        match sealed.as_ref().and_then(|session| Some((session, session.reserve(1)?))) {
+            Some((session, counter)) => {
+                session.seal(counter, out.datagram(to, 0, DATA_OVERHEAD));
+                peer.count_sent(DATA_OVERHEAD);
+                self.sent_any(now, peer, out);
+                if session.wants_rekey(now.ms, REKEY_AFTER_TIME) {
+                    self.initiate(now, peer, out);
+                }
+            }
+            None => self.initiate(now, peer, out),
+        }
+    }
+
+    /// A session is there: what waited for it goes. Says whether anything did.
+    pub(super) fn send_staged(&self, now: Now, peer: &Arc<Peer>, out: &mut Out) -> bool {
+        let staged = std::mem::take(&mut peer.slow().staged);
+        let any = !staged.is_empty();
+        for mut waiting in staged {
+            self.send_to(now, peer, &waiting.vnet, &mut waiting.packet, out);
+        }
+        any
+    }
+}
+
+/// Hands out places in datagrams and seals them as soon as they are filled, while the bytes are in the cache.
+struct Seal<'a> {
+    session: &'a Session,
+    counter: u64,
+    to: SocketAddr,
+    tos: u8,
+    mtu: usize,
+    /// Length of the packet being filled.
+    len: usize,
+    out: &'a mut Out,
+}
+
+impl Slots for Seal<'_> {
+    fn slot(&mut self, len: usize) -> &mut [u8] {
+        self.len = len;
+        let datagram = self.out.datagram(self.to, self.tos, padded(len, self.mtu) + DATA_OVERHEAD);
+        &mut datagram[DATA_HEADER..DATA_HEADER + len]
+    }
+
+    fn done(&mut self) {
+        let datagram = self.out.last(padded(self.len, self.mtu) + DATA_OVERHEAD);
+        let end = datagram.len() - TAG;
+        datagram[DATA_HEADER + self.len..end].fill(0);
+        self.session.seal(self.counter, datagram);
+        self.counter += 1;
+    }
+}
