@@ -22,6 +22,7 @@ export interface Configuration {
   readonly allowedIps: readonly Prefix[];
   readonly mtu: number | null;
   readonly listenPort: number | null;
+  /** 0: the file says off; null: it says nothing. */
   readonly keepaliveSeconds: number | null;
   readonly place: Place;
   readonly ignored: readonly { readonly line: number; readonly text: string }[];
@@ -96,8 +97,10 @@ const readers: Record<Section, Readonly<Record<string, (draft: Draft, entry: Ent
     presharedkey: readKey,
     endpoint: readEndpoint,
     allowedips: readAllowedIps,
-    persistentkeepalive: (draft, entry) =>
-      entry.value.toLowerCase() === "off" ? null : readNumber(draft, entry, 0, 65_535),
+    persistentkeepalive: (draft, entry) => {
+      const value = entry.value.toLowerCase() === "off" ? "0" : entry.value;
+      return readNumber(draft, { ...entry, value }, 0, 65_535);
+    },
   },
 };
 
