@@ -15,8 +15,16 @@ export interface Kernel {
   undo(): Promise<readonly string[]>;
   /** Called with what changed and, where the kernel says it, by whom; not for changes made by apply. */
   watch(changed: (change: Change) => void): Close;
-  /** Creates or opens the TUN adapter of the plan; the descriptor is the caller's. */
-  openTun(name: string): Promise<Descriptor>;
+  /**
+   * Creates or opens the TUN adapter of the plan, persistent; the descriptor is the caller's. vnetHeader: IFF_VNET_HDR,
+   * which our engine wants and wireguard-go does not understand (it reads the header as a packet of unknown version).
+   */
+  openTun(name: string, vnetHeader: boolean): Promise<Descriptor>;
+  /**
+   * A listening unix socket at path (a leftover is replaced, its directory made, mode 0755), owned by uid, mode 0600. Node
+   * would begin to accept on a socket it made itself, and the engine must be the only one to.
+   */
+  openUapi(path: string, uid: number): Promise<Descriptor>;
   /** A UDP socket bound to port (0: any) with the engine's mark. */
   openUdp(family: 4 | 6, port: number): Promise<Descriptor & { readonly port: number }>;
   /** Hits of the gate's counted rules since it was made. */
@@ -27,6 +35,8 @@ export interface Applied {
   /** Each change as the `ip`, `nft`, `sysctl` command it equals, in order. */
   readonly commands: readonly string[];
   readonly tookMs: number;
+  /** Parts of it, for the steps on the screen: links, addresses, routes, rules; reading back; the gate's transaction. */
+  readonly phases: { readonly changeMs: number; readonly readBackMs: number; readonly gateMs: number };
 }
 
 export interface Change {
