@@ -1,0 +1,197 @@
+// The machine that a packet walks through, as a value: what the facts say, with Culvert's own things taken out and those
+// of one plan put in. A fault is a change of this value, so that a state with a fault is a machine like any other.
+import {
+  addressOf,
+  familyOf,
+  hostPrefix,
+  lengthOf,
+  networkOf,
+  type Address,
+  type Family,
+  type Prefix,
+} from "../contract/prefix.ts";
+import type { Facts, RouteFact, RuleFact } from "../plan/facts.ts";
+import type { NftTable } from "../plan/nft.ts";
+import { linkName, protocolKernel } from "../plan/numbers.ts";
+import type { Plan, PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
+
+export const localTable = 255;
+export const mainTable = 254;
+
+export interface Link {
+  readonly name: string;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly loopback: boolean;
+  /** Culvert's own adapter: what leaves by it is in the tunnel. */
+  readonly tunnel: boolean;
+}
+
+export interface MachineAddress {
+  readonly link: string;
+  readonly address: Address;
+  readonly length: number;
+  readonly scope: "global" | "link" | "host" | "site";
+  readonly deprecated: boolean;
+  readonly temporary: boolean;
+}
+
+/** A route; `only` names the fault in which alone it is there. */
+export interface Route extends RouteFact {
+  readonly only?: string;
+}
+
+export interface Machine {
+  readonly links: ReadonlyMap<string, Link>;
+  readonly addresses: readonly MachineAddress[];
+  /** Both families, in the order the kernel asks them. */
+  readonly rules: readonly RuleFact[];
+  readonly nexthops: ReadonlyMap<number, PlanNexthop | { readonly group: readonly number[] }>;
+  readonly nft: readonly NftTable[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly ipv6: boolean;
+  /** Name of the fault, null for none: routes with `only` are there when it is theirs. */
+  readonly fault: string | null;
+}
+
+/** Is it Culvert's own: taken out of the facts before a plan is put in. */
+export const ownRule = (rule: RuleFact): boolean =>
+  rule.protocol === protocolKernel && rule.priority >= 4000 && rule.priority <= 4999;
+export const ownRoute = (route: RouteFact): boolean =>
+  (route.table >= 7600 && route.table <= 7699) || route.legs.some((leg) => leg.dev === linkName);
+
+/** The machine under a plan; null is the machine as it is without Culvert. */
+export function machineOf(facts: Facts, plan: Plan | null): Machine {
+  const links = new Map<string, Link>();
+  for (const { name, up, carrier, loopback } of facts.links)
+    if (name !== linkName) links.set(name, { name, up, carrier, loopback, tunnel: false });
+  if (plan?.link)
+    links.set(plan.link.name, { name: plan.link.name, up: true, carrier: true, loopback: false, tunnel: true });
+  const rules = facts.rules.filter((rule) => !ownRule(rule));
+  return {
+    links,
+    addresses: [...foreignAddresses(facts), ...ownAddresses(plan)],
+    rules: sortRules([...rules, ...(plan?.rules ?? []).map(ruleOf)]),
+    nexthops: nexthopsOf(facts, plan),
+    nft: plan?.nft ?? [],
+    sysctls: { ...facts.sysctls, ...Object.fromEntries((plan?.sysctls ?? []).map((s) => [s.key, s.value])) },
+    ipv6: facts.features.ipv6,
+    fault: null,
+  };
+}
+
+/** Every route the machine has under a plan, those the kernel makes for the adapter's addresses included. */
+export function routesOf(facts: Facts, plan: Plan | null): Route[] {
+  return [
+    ...facts.routes.filter((route) => !ownRoute(route)),
+    ...(plan?.link ? plan.link.addresses.flatMap((a) => kernelRoutes(linkName, addressOf(a), lengthOf(a))) : []),
+    ...(plan?.routes ?? []).map(routeOf),
+  ];
+}
+
+/** Lower preference first; among equals the older, which the facts give in order (1.7). */
+export function sortRules(rules: readonly RuleFact[]): RuleFact[] {
+  return rules
+    .map((rule, age) => ({ rule, age }))
+    .sort((a, b) => a.rule.priority - b.rule.priority || a.age - b.age)
+    .map((x) => x.rule);
+}
+
+export function ruleOf(rule: PlanRule): RuleFact {
+  return {
+    family: rule.family,
+    priority: rule.priority,
+    protocol: protocolKernel,
+    not: false,
+    from: rule.from ?? null,
+    to: rule.to ?? null,
+    iif: rule.iif ?? null,
+    oif: rule.oif ?? null,
+    mark: rule.mark ?? null,
+    uids: rule.uids ?? null,
+    ipProtocol: rule.protocol ?? null,
+    sport: rule.sport ?? null,
+    dport: rule.dport ?? null,
+    tos: 0,
+    suppressPrefixLength: null,
+    action: rule.action,
+  };
+}
+
+export function routeOf(route: PlanRoute): Route {
+  const { to } = route;
+  return {
+    ...plain,
+    family: route.family,
+    table: route.table,
+    prefix: route.prefix,
+    metric: route.metric,
+    type: to.kind === "dev" || to.kind === "nexthop" ? "unicast" : to.kind,
+    src: to.kind === "dev" ? to.src : null,
+    nexthop: to.kind === "nexthop" ? to.id : null,
+    legs: to.kind === "dev" ? [leg(to.dev, to.via, to.onlink)] : [],
+  };
+}
+
+/** What the kernel lays for an address of a device: its local route, the on-link prefix, broadcast or multicast. */
+export function kernelRoutes(dev: string, address: Address, length: number): Route[] {
+  const family = familyOf(address);
+  const bits = family === 4 ? 32 : 128;
+  const one = (table: number, prefix: Prefix, type: Route["type"], metric: number): Route => ({
+    ...plain,
+    ...{ family, table, prefix, type, metric, legs: [leg(dev, null, false)] },
+    src: family === 4 ? address : null,
+  });
+  const routes = [one(localTable, hostPrefix(address), "local", 0)];
+  if (family === 6) routes.push(one(localTable, "ff00::/8" as Prefix, "multicast", 256));
+  if (length < bits)
+    routes.push(one(mainTable, networkOf(`${address}/${length}` as never), "unicast", family === 4 ? 0 : 256));
+  return routes;
+}
+
+const plain = { protocol: protocolKernel, scope: 0, tos: 0, from: null, src: null, nexthop: null } as const;
+const leg = (dev: string, via: Address | null, onlink: boolean): Route["legs"][number] => ({
+  ...{ dev, via, onlink, weight: 1, linkdown: false, dead: false },
+});
+
+function foreignAddresses(facts: Facts): MachineAddress[] {
+  return facts.addresses
+    .filter((a) => a.link !== linkName && !a.tentative)
+    .map((a) => ({
+      link: a.link,
+      address: addressOf(a.address),
+      length: lengthOf(a.address),
+      scope: a.scope,
+      deprecated: a.deprecated,
+      temporary: a.temporary,
+    }));
+}
+
+function ownAddresses(plan: Plan | null): MachineAddress[] {
+  return (plan?.link?.addresses ?? []).map((a) => ({
+    link: linkName,
+    address: addressOf(a),
+    length: lengthOf(a),
+    scope: "global",
+    deprecated: false,
+    temporary: false,
+  }));
+}
+
+function nexthopsOf(facts: Facts, plan: Plan | null): Machine["nexthops"] {
+  const all = new Map<number, PlanNexthop | { readonly group: readonly number[] }>();
+  for (const hop of facts.nexthops) {
+    if (hop.group.length > 0) all.set(hop.id, { group: hop.group });
+    else if (hop.blackhole) all.set(hop.id, { id: hop.id, family: hop.family, to: { kind: "blackhole" } });
+    else if (hop.dev !== null)
+      all.set(hop.id, {
+        id: hop.id,
+        family: hop.family,
+        to: { kind: "dev", dev: hop.dev, via: hop.via, onlink: false },
+      });
+  }
+  for (const hop of plan?.nexthops ?? []) all.set(hop.id, hop);
+  return all;
+}
+
+export const families: readonly Family[] = [4, 6];
