@@ -19,10 +19,7 @@ export default tseslint.config(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {
-        projectService: {
-          allowDefaultProject: ["*.ts", "main/*.test.ts"],
-          maximumDefaultProjectFileMatchCount_THIS_WILL_SLOW_DOWN_LINTING: 200,
-        },
+        projectService: true,
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -35,8 +32,11 @@ export default tseslint.config(
       // await-less implementations of an async port are honest: the port is async because another one is
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/consistent-type-imports": "error",
-      // `() => close()` for "do just this" is plain; a value that is used and is void stays an error
-      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      // `() => close()` and `return close()` for "do just this" are plain; a value that is used and is void stays an error
+      "@typescript-eslint/no-confusing-void-expression": [
+        "error",
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
       "no-restricted-exports": ["error", { restrictDefaultExports: { direct: false } }],
     },
   },

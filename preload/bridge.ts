@@ -77,3 +77,7 @@ export const eventNames = [
 ] as const satisfies readonly EventName[];
 /** The name under which preload exposes the bridge. */
 export const bridgeKey = "culvert";
+
+/** Channel names; nobody writes one by hand. */
+export const callChannel = (name: CallName): string => `${bridgeKey}:call:${name}`;
+export const eventChannel = (name: EventName): string => `${bridgeKey}:event:${name}`;
