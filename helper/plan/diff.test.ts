@@ -6,7 +6,7 @@ import type { Address, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import { diff } from "./diff.ts";
 import type { Operation } from "./diff.ts";
 import type { Facts, RouteFact, RuleFact } from "./facts.ts";
-import { lastMetric, linkName, markMask, marks, priorities, tables } from "./numbers.ts";
+import { firstSetTable, lastMetric, linkName, markMask, marks, priorities, tables } from "./numbers.ts";
 import type { Plan, PlanRoute, PlanRule } from "./plan.ts";
 import { routeFact, ruleFact, simulate } from "./simulate.ts";
 
@@ -138,7 +138,7 @@ describe("diff", () => {
 
   test("100,000 prefixes are compared without quadratic loops", () => {
     const many = Array.from({ length: 100_000 }, (_, i) =>
-      route({ table: tables.direct, prefix: prefix(`${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`) }),
+      route({ table: firstSetTable, prefix: prefix(`${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`) }),
     );
     const wanted = { ...plan(), routes: many };
     const steps = diff(wanted, bare());
@@ -183,7 +183,7 @@ function plan(): Plan {
     routes: [
       route({ table: tables.engine, prefix: prefix("203.0.113.7/32") }),
       route({ table: tables.tunnel, to: { kind: "dev", dev: linkName, via: null, onlink: false, src: null } }),
-      route({ table: tables.direct, prefix: prefix("198.51.100.0/24"), to: { kind: "nexthop", id: 7604 } }),
+      route({ table: firstSetTable, prefix: prefix("198.51.100.0/24"), to: { kind: "nexthop", id: 7604 } }),
       route({ table: tables.tunnel, metric: lastMetric, to: { kind: "unreachable" } }),
     ],
     rules: [
@@ -194,7 +194,7 @@ function plan(): Plan {
       }),
       rule({ priority: priorities.engineStop, mark: { value: marks.engine, mask: markMask } }),
       rule({ priority: priorities.lan, action: lookup(tables.lan) }),
-      rule({ priority: priorities.firstPolicy, action: lookup(tables.direct) }),
+      rule({ priority: priorities.firstPolicy, action: lookup(firstSetTable) }),
       rule({ priority: priorities.catchAll, action: lookup(tables.tunnel) }),
     ],
     nft: [],

@@ -19,6 +19,7 @@ export type Operation =
   /** Sets MTU and queue length and puts it up. */
   | { readonly kind: "link.set"; readonly name: string; readonly mtu: number; readonly txQueueLen: number }
   | { readonly kind: "link.del"; readonly name: string }
+  /** With IFA_F_NOPREFIXROUTE: the kernel would put a route of its own into main. */
   | { readonly kind: "address.add" | "address.del"; readonly link: string; readonly address: InterfaceAddress }
   | { readonly kind: "nexthop.replace"; readonly nexthop: PlanNexthop }
   | { readonly kind: "nexthop.del"; readonly id: number }

@@ -25,19 +25,25 @@ export const tables = {
   engine: 7601,
   /** approved on-link prefixes, copied from main */
   lan: 7602,
-  /** what rules send direct: the prefixes, by the uplink's gateway */
-  direct: 7603,
-  /** the uplinks' own default routes, for replies and marked direct traffic */
+  /** an uplink's own default route and its links' prefixes, for what answers from its addresses: 7604 to 7608 */
   uplink: 7604,
+  /** the same for links without a default route: their prefixes only */
+  beside: 7609,
 } as const;
+/** Uplinks beyond these cannot answer callers that come through their gateway. */
+export const maxUplinks = tables.beside - tables.uplink;
 /** Tables of prefix sets, one a rule: 7610 + rule's place. */
 export const firstSetTable = 7610;
+export const maxSetTables = 90;
 
 /** Rule priorities, 4000-4999, with gaps for rules of the policy between `lan` and `catchAll`. */
 export const priorities = {
   engine: 4000,
   engineStop: 4010,
-  identity: 4100,
+  /** from an inside address: the tunnel */
+  inside: 4100,
+  /** from an outside address: its own uplink */
+  outside: 4110,
   lan: 4200,
   firstPolicy: 4300,
   lastPolicy: 4799,
@@ -50,11 +56,21 @@ export const priorities = {
 export const ranges = { firstTable: 7600, lastTable: 7699, firstPriority: 4000, lastPriority: 4999 } as const;
 /** Nexthop objects live in one space for the whole namespace; ours carry the numbers of our tables. */
 export const nexthopIds = { first: 7600, last: 7699 } as const;
+/** What large sets point at, by family: a changed uplink is one message and not 100,000 (1.36). */
+export const nexthops = { tunnel: { 4: 7600, 6: 7601 }, direct: { 4: 7602, 6: 7603 } } as const;
+/** From here on a set's routes point at a nexthop object; below, at the device, which survives carrier loss (D, 1.15). */
+export const largeSet = 1024;
 
 /** `proto kernel` (RTPROT_KERNEL): systemd-networkd deletes foreign rules and routes of any other. */
 export const protocolKernel = 2;
 /** The unreachable default sits under any real one: the metric wg-quick's users never reach, below 2^32-1. */
 export const lastMetric = 4_278_198_272;
+
+/** Ours, where the order among routes to one prefix is ours to choose; the next best adds one. */
+export const firstMetric = 10;
+
+/** The TUN driver's own (drivers/net/tun.c, TUN_READQ_SIZE); packets of a dead engine wait in it (12.6). */
+export const txQueueLen = 500;
 
 /** WireGuard's outer overhead: IPv6 40 or IPv4 20, UDP 8, data header 16, tag 16 (WireGuard paper 5.4.6). */
 export const overhead = { 4: 60, 6: 80 } as const;
