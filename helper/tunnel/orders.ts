@@ -1,0 +1,320 @@
+// Carries one order of the machine out and says how it went. Nothing is decided here but what the order says; every effect goes
+// through a port (`Deps`). In the order of an attempt: prepare, close, engine, await, open; then what holds and clears away.
+import type { Policy } from "../contract/policy.ts";
+import { familyOf } from "../contract/prefix.ts";
+import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
+import type { ProofSummary, StepName, Uplink } from "../contract/status.ts";
+import { type Applied, type Kernel, KernelError } from "../kernel/kernel.ts";
+import type { Configuration } from "../nodes/conf.ts";
+import type { Store } from "../nodes/store.ts";
+import type { Exit } from "../plan/exit.ts";
+import type { Facts } from "../plan/facts.ts";
+import type { Plan, PlanState } from "../plan/plan.ts";
+import type { Engine, EngineKind } from "./engine.ts";
+import { byFamily, type Resolve, resolveHost } from "./resolve.ts";
+import type { Id, Order, Result } from "./states.ts";
+import type { StepTimes } from "./status.ts";
+import type { WantedFile } from "./wanted.ts";
+
+export interface Deps {
+  readonly kernel: Kernel;
+  readonly store: Store;
+  readonly wanted: WantedFile;
+  readonly resolve: Resolve;
+  readonly findEngine: () => Answer<EngineKind>;
+  readonly startEngine: (
+    kind: EngineKind,
+    listenPort: number,
+    said: (e: "silent" | "heard") => void,
+  ) => Promise<Engine>;
+  readonly compile: (input: CompileInput) => Answer<Plan>;
+  readonly uplinks: (facts: Facts) => readonly Uplink[];
+  /** Proven plans are applied, others are not; the answer of a refusal is plan.leaks with the packet. */
+  readonly prove: (input: ProveInput) => Answer<ProofSummary | null>;
+  /** Whether this process may change routes and tables. */
+  readonly hasRights: () => boolean;
+  readonly answerMs: number;
+  readonly log: (what: string, data: Readonly<Record<string, unknown>>) => void;
+}
+
+export interface CompileInput {
+  readonly policy: Policy;
+  readonly facts: Facts;
+  readonly exit: Exit;
+  readonly state: PlanState;
+}
+
+export interface ProveInput {
+  readonly policy: Policy;
+  readonly facts: Facts;
+  readonly exit: Exit;
+  readonly plans: readonly Plan[];
+}
+
+/** What is known and open while the helper lives; run.ts holds it. */
+export interface Live {
+  facts: Facts | null;
+  uplinks: readonly Uplink[];
+  engine: Engine | null;
+  prepared: Prepared | null;
+  /** What stands in the kernel. */
+  applied: { readonly node: Id; readonly exit: Exit; readonly plan: Plan } | null;
+  /** By node, also of those whose name cannot be asked for behind the closed gate. */
+  readonly exits: Map<Id, Exit>;
+  proof: ProofSummary | null;
+  undone: readonly string[];
+}
+
+export interface Prepared {
+  readonly node: Id;
+  readonly configuration: Configuration;
+  readonly exit: Exit;
+  readonly connecting: Plan;
+  readonly connected: Plan;
+}
+
+export interface Outcome {
+  readonly signal: AbortSignal;
+  readonly switching: boolean;
+  readonly step: (name: StepName, step: StepTimes[StepName]) => void;
+  readonly engineEnded: (engine: Engine, how: string) => void;
+  readonly said: (event: "silent" | "heard") => void;
+}
+
+export type Said = Result extends infer R ? (R extends Result ? Omit<R, "epoch"> : never) : never;
+type Doing = Exclude<Order, { do: "retry" }>;
+
+/** null: nothing answers this order. */
+export async function carryOut(deps: Deps, live: Live, order: Doing, outcome: Outcome): Promise<Said | null> {
+  switch (order.do) {
+    case "prepare":
+      return prepare(deps, live, order.node, outcome);
+    case "close":
+      return close(deps, live, outcome);
+    case "engine":
+      return startOrReuse(deps, live, outcome);
+    case "await":
+      return awaitNode(deps, live, outcome);
+    case "open":
+      return open(deps, live, outcome);
+    case "lock":
+      return lock(deps, live, order.node);
+    case "replan":
+      return replan(deps, live);
+    case "stop-engine":
+      await stopEngine(live);
+      return null;
+    case "undo":
+      return undo(deps, live);
+  }
+}
+
+/** What a thrown surprise is called on the wire. */
+export function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof KernelError)) return refuse("helper.failed", {}).refusal;
+  const { doing, on, code } = error;
+  if (code === "EPERM" || code === "EACCES") return refuse("machine.no-rights", { doing, on }).refusal;
+  return refuse("plan.not-applied", { doing, on: on.slice(0, 300), errno: code }).refusal;
+}
+
+export async function readFacts(deps: Deps, live: Live): Promise<Facts> {
+  const facts = await deps.kernel.read();
+  live.facts = facts;
+  live.uplinks = deps.uplinks(facts);
+  return facts;
+}
+
+/** Everything that can be refused without touching the machine, in the order a person would want to hear it. */
+export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy): Promise<Answer<Prepared>> {
+  const configuration = deps.store.configuration(node);
+  if (configuration === undefined) return refuse("node.unknown", { node });
+  if (!deps.hasRights()) return refuse("machine.no-rights", {});
+  const engine = deps.findEngine();
+  if (!engine.ok) return engine;
+  const [facts, resolved] = await Promise.all([readFacts(deps, live), addressesOf(deps, live, node, configuration)]);
+  const blocked = machineRefusal(facts);
+  if (blocked !== null) return blocked;
+  if (!resolved.ok) return resolved;
+  const families = live.uplinks.flatMap((u) => [...u.addresses, ...u.gateways]).map((a) => familyOf(a));
+  let last: Answer<Prepared> = refuse("machine.no-route", { node });
+  for (const address of byFamily(resolved.value, families)) {
+    last = compileFor(deps, live, facts, policy, node, configuration, {
+      endpoint: { address, port: configuration.endpoint.port },
+      inside: configuration.addresses,
+      dns: configuration.dns,
+      allowedIps: configuration.allowedIps,
+      mtu: configuration.mtu,
+    });
+    if (last.ok) return last;
+  }
+  return last;
+}
+
+async function prepare(deps: Deps, live: Live, node: Id, outcome: Outcome): Promise<Said> {
+  const prepared = await plansFor(deps, live, node, deps.store.policy());
+  if (outcome.signal.aborted) return { kind: "prepared" };
+  if (!prepared.ok) return { kind: "refused", refusal: prepared.refusal };
+  live.prepared = prepared.value;
+  live.exits.set(node, prepared.value.exit);
+  return { kind: "prepared" };
+}
+
+async function addressesOf(deps: Deps, live: Live, node: Id, c: Configuration): ReturnType<typeof resolveHost> {
+  const remembered = live.exits.get(node);
+  if (live.applied !== null && remembered !== undefined) return grant([remembered.endpoint.address]);
+  return resolveHost(c.endpoint.host, deps.resolve);
+}
+
+function machineRefusal({ features, others }: Facts): ReturnType<typeof refuse> | null {
+  if (!features.tun) return refuse("machine.no-tun", { what: "/dev/net/tun" });
+  if (!features.nft) return refuse("machine.no-nft", { what: "nf_tables" });
+  const other = others.find((o) => o.excludes);
+  return other === undefined ? null : refuse("machine.other-vpn", { name: other.name, evidence: other.evidence });
+}
+
+function compileFor(
+  deps: Deps,
+  live: Live,
+  facts: Facts,
+  policy: Policy,
+  node: Id,
+  configuration: Configuration,
+  exit: Exit,
+): Answer<Prepared> {
+  const first = live.applied === null ? "connecting" : "switching";
+  const plans: Plan[] = [];
+  for (const state of [first, "connected", "locked"] as const) {
+    const plan = deps.compile({ policy, facts, exit, state });
+    if (!plan.ok) return plan;
+    plans.push(plan.value);
+  }
+  const [connecting, connected] = plans;
+  if (connecting === undefined || connected === undefined) throw new Error("two plans were compiled");
+  const proof = deps.prove({ policy, facts, exit, plans });
+  if (!proof.ok) return proof;
+  live.proof = proof.value;
+  return grant({ node, configuration, exit, connecting, connected });
+}
+
+async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
+  const { node, exit, connecting } = preparedOf(live);
+  const ref = deps.store.node(node);
+  outcome.step("gate-closed", { state: "running", tookMs: null });
+  // before the first change: whoever dies in the middle is found by the next life
+  deps.wanted.write({
+    ...{ node, name: ref?.name ?? "", address: exit.endpoint.address },
+    endpoint: `${ref?.endpoint.host ?? exit.endpoint.address}:${exit.endpoint.port}`,
+  });
+  const applied = await apply(deps, live, node, exit, connecting);
+  outcome.step("gate-closed", { state: "done", tookMs: applied.tookMs });
+  return { kind: "closed" };
+}
+
+async function startOrReuse(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
+  const { configuration, exit } = preparedOf(live);
+  const began = performance.now();
+  outcome.step("node-answers", { state: "running", tookMs: null });
+  if (live.engine === null) {
+    const kind = deps.findEngine();
+    if (!kind.ok) return { kind: "refused", refusal: kind.refusal };
+    const engine = await deps.startEngine(kind.value, configuration.listenPort ?? 0, outcome.said);
+    live.engine = engine;
+    void engine.ended.then((how) => {
+      outcome.engineEnded(engine, how);
+    });
+  }
+  await live.engine.peer({ configuration, endpoint: exit.endpoint });
+  outcome.step("node-answers", { state: "running", tookMs: performance.now() - began });
+  return { kind: "engine-up" };
+}
+
+async function awaitNode(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
+  const { node, configuration } = preparedOf(live);
+  const began = performance.now();
+  const answered = (await live.engine?.answered(configuration, deps.answerMs, outcome.signal)) ?? false;
+  const tookMs = performance.now() - began;
+  outcome.step("node-answers", { state: answered ? "done" : "failed", tookMs });
+  if (answered) return { kind: "answered" };
+  return { kind: "refused", refusal: refuse("node.unreachable", { node, waitedMs: Math.round(tookMs) }).refusal };
+}
+
+async function open(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
+  const { node, exit, connected } = preparedOf(live);
+  outcome.step("routes-laid", { state: "running", tookMs: null });
+  const { phases } = await apply(deps, live, node, exit, connected);
+  outcome.step("routes-laid", { state: "done", tookMs: phases.changeMs });
+  outcome.step("read-back", { state: "done", tookMs: phases.readBackMs });
+  outcome.step("gate-opens", { state: "done", tookMs: phases.gateMs });
+  return { kind: "opened" };
+}
+
+async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
+  const exit = live.exits.get(node) ?? live.applied?.exit;
+  if (exit === undefined) return { kind: "lock-failed" };
+  const facts = await readFacts(deps, live);
+  const policy = deps.store.policy();
+  const plan = deps.compile({ policy, facts, exit, state: "locked" });
+  if (!plan.ok) {
+    deps.log("lock not compiled", { refusal: plan.refusal.code });
+    // what stands was closed already; without anything standing nothing is claimed
+    return live.applied === null ? { kind: "lock-failed" } : { kind: "locked", mended: false };
+  }
+  const proof = deps.prove({ policy, facts, exit, plans: [plan.value] });
+  if (!proof.ok) {
+    deps.log("lock not proven", proof.refusal);
+    return { kind: "lock-failed" };
+  }
+  const again = live.applied !== null && samePlan(live.applied.plan, plan.value);
+  const { commands } = await apply(deps, live, node, exit, plan.value);
+  return { kind: "locked", mended: again && commands.length > 0 };
+}
+
+/** The machine changed: the plan of now on the facts of now. An unchanged plan that needs commands was touched by others. */
+async function replan(deps: Deps, live: Live): Promise<Said> {
+  const { applied } = live;
+  if (applied === null) return { kind: "replanned", mended: false };
+  const facts = await readFacts(deps, live);
+  const { node, exit } = applied;
+  const policy = deps.store.policy();
+  const plan = deps.compile({ policy, facts, exit, state: "connected" });
+  if (!plan.ok) return { kind: "refused", refusal: plan.refusal };
+  const same = samePlan(applied.plan, plan.value);
+  if (!same) {
+    const proof = deps.prove({ policy, facts, exit, plans: [plan.value] });
+    if (!proof.ok) return { kind: "refused", refusal: proof.refusal };
+    live.proof = proof.value;
+  }
+  const { commands } = await apply(deps, live, node, exit, plan.value);
+  return { kind: "replanned", mended: same && commands.length > 0 };
+}
+
+async function undo(deps: Deps, live: Live): Promise<Said> {
+  live.undone = await deps.kernel.undo();
+  live.applied = null;
+  live.proof = null;
+  live.prepared = null;
+  deps.wanted.clear();
+  await readFacts(deps, live);
+  return { kind: "undone" };
+}
+
+export async function stopEngine(live: Live): Promise<void> {
+  const { engine } = live;
+  live.engine = null;
+  await engine?.stop();
+}
+
+async function apply(deps: Deps, live: Live, node: Id, exit: Exit, plan: Plan): Promise<Applied> {
+  const applied = await deps.kernel.apply(plan);
+  live.applied = { node, exit, plan };
+  return applied;
+}
+
+function preparedOf(live: Live): Prepared {
+  if (live.prepared === null) throw new Error("an attempt goes on without having been prepared");
+  return live.prepared;
+}
+
+function samePlan(a: Plan, b: Plan): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

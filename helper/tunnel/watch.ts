@@ -1,0 +1,159 @@
+// What happens without us: changes of the machine by other hands, and the tunnel's traffic. Both end as events of the machine
+// and as news for the screen; nothing is mended here.
+import { readFileSync } from "node:fs";
+
+import type { Traffic } from "../contract/status.ts";
+import type { Change } from "../kernel/kernel.ts";
+import { linkName } from "../plan/numbers.ts";
+import { type Deps, type Live, readFacts } from "./orders.ts";
+import type { Event, Machine } from "./states.ts";
+import type { PeerState } from "./uapi.ts";
+
+export interface SignedChange extends Omit<Change, "author"> {
+  /** A program's name, read while it lives; null where the kernel does not tell or it is gone. */
+  readonly author: string | null;
+}
+
+/** Announcements come in bursts (a link that goes takes its routes along): one reading for all of a burst. */
+const burstMs = 15;
+
+export function watchMachine(
+  deps: Deps,
+  live: Live,
+  heard: {
+    readonly touched: (change: SignedChange) => void;
+    readonly happen: (event: Event) => void;
+    readonly publish: () => void;
+  },
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const look = async (): Promise<void> => {
+    timer = undefined;
+    const before = JSON.stringify(live.uplinks);
+    const facts = await readFacts(deps, live);
+    if (closed) return;
+    const uplinks = JSON.stringify(live.uplinks) !== before;
+    const gone = live.applied !== null && !facts.links.some((l) => l.name === linkName);
+    if (gone) heard.happen({ kind: "adapter-gone" });
+    heard.happen({ kind: "changed", uplinks });
+    if (uplinks) heard.publish();
+  };
+  const close = deps.kernel.watch((change) => {
+    heard.touched({ ...change, author: change.author === null ? null : programOf(change.author) });
+    timer ??= setTimeout(() => {
+      look().catch((error: unknown) => {
+        deps.log("machine not read", { error: String(error) });
+        // unknown is treated as changed: the order that follows reads again and refuses if it cannot
+        heard.happen({ kind: "changed", uplinks: true });
+      });
+    }, burstMs);
+  });
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+    close();
+  };
+}
+
+const tickMs = 1000;
+/** WireGuard answers data within 10 s at the latest (Keepalive-Timeout, paper 6.5); 5 s more is its own Rekey-Timeout. */
+const silentMs = 15_000;
+
+export function watchTraffic(
+  deps: Deps & { readonly now: () => number },
+  live: Live,
+  machine: () => Machine,
+  heard: { readonly traffic: (traffic: Traffic) => void; readonly happen: (event: Event) => void },
+): () => void {
+  let last: (PeerState & { at: number; epoch: number }) | null = null;
+  let first: PeerState | null = null;
+  let quiet: { sinceTx: number; at: number } | null = null;
+  let busy = false;
+  const tick = async (): Promise<void> => {
+    const state = machine();
+    const { engine } = live;
+    const running = state.kind === "connected" || (state.kind === "locked" && state.stage === "waiting");
+    if (engine === null || !running) {
+      last = null;
+      return;
+    }
+    const peer = await engine.state(state.node);
+    if (peer === undefined || machine().epoch !== state.epoch) return;
+    const at = deps.now();
+    if (last?.epoch !== state.epoch) {
+      first = peer;
+      quiet = null;
+    }
+    if (state.kind === "locked") {
+      // a handshake newer than the last look: the node answers again
+      const newer = last?.epoch === state.epoch && (peer.lastHandshake ?? 0) > (last.lastHandshake ?? 0);
+      if (newer) heard.happen({ kind: "node-heard" });
+    } else {
+      quiet = stillQuiet(quiet, last, peer, at);
+      if (quiet !== null && at - quiet.at >= silentMs) heard.happen({ kind: "node-silent" });
+      heard.traffic(await trafficOf(deps, first ?? peer, last, peer, at));
+    }
+    last = { ...peer, at, epoch: state.epoch };
+  };
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    tick()
+      // an engine that does not answer has died or is dying, and its end is an event of its own
+      .catch((error: unknown) => {
+        deps.log("engine not read", { error: String(error) });
+      })
+      .finally(() => {
+        busy = false;
+      });
+  }, tickMs);
+  return () => {
+    clearInterval(timer);
+  };
+}
+
+/** Since when something was sent and nothing came: null while there are answers, or nothing is asked. */
+function stillQuiet(
+  quiet: { sinceTx: number; at: number } | null,
+  last: PeerState | null,
+  peer: PeerState,
+  at: number,
+): { sinceTx: number; at: number } | null {
+  if (last === null || peer.rxBytes > last.rxBytes) return null;
+  if (quiet !== null) return quiet;
+  return peer.txBytes > last.txBytes ? { sinceTx: last.txBytes, at } : null;
+}
+
+async function trafficOf(
+  deps: Deps,
+  first: PeerState,
+  last: (PeerState & { at: number }) | null,
+  peer: PeerState,
+  at: number,
+): Promise<Traffic> {
+  const { refused, direct } = await deps.kernel.counters();
+  const seconds = last === null ? 0 : (at - last.at) / 1000;
+  const rate = (now: number, before: number): number => (seconds > 0 ? Math.max(0, (now - before) / seconds) : 0);
+  return {
+    at,
+    rxBytes: Math.max(0, peer.rxBytes - first.rxBytes),
+    txBytes: Math.max(0, peer.txBytes - first.txBytes),
+    rxPerSecond: rate(peer.rxBytes, last?.rxBytes ?? 0),
+    txPerSecond: rate(peer.txBytes, last?.txBytes ?? 0),
+    lastHandshake: peer.lastHandshake,
+    roundTripMs: null,
+    refused,
+    direct,
+    wire: null,
+  };
+}
+
+/** A netlink port is its owner's pid where one socket is all it has (9.15); else it belongs to nobody that can be named. */
+function programOf(port: number): string | null {
+  try {
+    return readFileSync(`/proc/${port}/comm`, "utf8").trim().slice(0, 200);
+  } catch {
+    return null;
+  }
+}
