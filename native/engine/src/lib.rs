@@ -12,7 +12,7 @@
 //! A packet's way in: `io/udp` → `engine/receive` → `noise/session` → `offload/join` → `io/tun`.
 
 pub mod engine;
-// pub mod io;
+pub mod io;
 pub mod noise;
 pub mod offload;
 pub mod wire;

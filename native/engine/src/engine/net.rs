@@ -86,7 +86,7 @@ impl Net {
     pub fn send(&mut self, host: usize, packet: &[u8]) {
         let mut packet = packet.to_vec();
         self.with(host, |engine, now, out| {
-            engine.send(now, engine.reader().get(&engine.table), &Vnet::default(), &mut packet, out);
+            engine.send(now, &mut engine.reader(), &Vnet::default(), &mut packet, out);
         });
     }
 
@@ -96,8 +96,7 @@ impl Net {
         let engine = &self.hosts[host].engine;
         let from = From { address: from, ecn };
         let mut reader = engine.reader();
-        let table = reader.get(&engine.table);
-        let packet = engine.receive(self.now(), table, from, &mut datagram, &mut inbound, &mut out);
+        let packet = engine.receive(self.now(), &mut reader, from, &mut datagram, &mut inbound, &mut out);
         engine.finish(self.now(), &mut inbound, &mut out);
         if let Some(range) = packet {
             self.hosts[host].heard.push(datagram[range].to_vec());

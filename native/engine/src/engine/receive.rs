@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::counters::Refusal;
 use super::out::Out;
 use super::peer::Peer;
-use super::{Engine, Index, Now, Table};
+use super::{Engine, Index, Now, Table, TableReader};
 use crate::noise::constants::{KEEPALIVE_TIMEOUT, REJECT_AFTER_TIME, REKEY_TIMEOUT};
 use crate::noise::session::{Refused, Session};
 use crate::wire::ip;
@@ -46,12 +46,13 @@ impl Engine {
     pub fn receive(
         &self,
         now: Now,
-        table: &Table,
+        table: &mut TableReader,
         from: From,
         datagram: &mut [u8],
         inbound: &mut Inbound,
         out: &mut Out,
     ) -> Option<Range<usize>> {
+        let table = table.get(&self.table);
         let refusal = match kind(datagram) {
             Some(Kind::Data) => match self.receive_data(now, table, from, datagram, inbound, out) {
                 Ok(packet) => return packet,

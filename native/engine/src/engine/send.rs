@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::counters::Refusal;
 use super::out::Out;
 use super::peer::Peer;
-use super::{Engine, Now, Table};
+use super::{Engine, Now, TableReader};
 use crate::noise::constants::REKEY_AFTER_TIME;
 use crate::noise::session::Session;
 use crate::offload::split::{self, Slots};
@@ -21,11 +21,11 @@ use crate::wire::wg::{DATA_HEADER, DATA_OVERHEAD, TAG, padded};
 
 impl Engine {
     /// Takes one read from the TUN. The packet's checksum may be completed in place.
-    pub fn send(&self, now: Now, table: &Table, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
+    pub fn send(&self, now: Now, table: &mut TableReader, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
         if ip::view(packet).is_none() {
             return self.counters.count(Refusal::NotIp);
         }
-        match table.peer_of(ip::destination(packet)) {
+        match table.get(&self.table).peer_of(ip::destination(packet)) {
             Some(peer) => self.send_to(now, peer, vnet, packet, out),
             None => self.counters.count(Refusal::NoRoute),
         }

@@ -40,7 +40,7 @@ fn a_large_packet_arrives_as_its_segments() {
     };
     for _ in 0..2 {
         net.with(0, |engine, now, out| {
-            engine.send(now, engine.reader().get(&engine.table), &vnet, &mut large, out);
+            engine.send(now, &mut engine.reader(), &vnet, &mut large, out);
             assert!(out.trains().iter().all(|train| train.len <= out::LONGEST_TRAIN && train.count <= 64));
         });
         net.settle();

@@ -143,7 +143,7 @@ fn a_clock_set_back_does_not_lock_us_out() {
     net.ms += REJECT_AFTER_TIME;
     net.with(0, |engine, now, out| {
         let set_back = Now { unix_ns: now.unix_ns - 86_400_000_000_000, ..now };
-        engine.send(set_back, engine.reader().get(&engine.table), &Vnet::default(), &mut early, out);
+        engine.send(set_back, &mut engine.reader(), &Vnet::default(), &mut early, out);
     });
     net.settle();
     assert_eq!(net.hosts[1].heard.len(), 2);

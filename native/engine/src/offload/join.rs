@@ -11,7 +11,7 @@ use crate::wire::{checksum, ip, tcp, udp};
 /// Open flows in one batch; more are written out and begun again.
 const FLOWS: usize = 8;
 /// UDP_MAX_SEGMENTS of older kernels (include/linux/udp.h); also bounds the iovec.
-const SEGMENTS: usize = 64;
+pub const SEGMENTS: usize = 64;
 /// A large packet's length must fit the 16 bits of the IP header.
 const LONGEST: usize = 65_535;
 
