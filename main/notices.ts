@@ -1,7 +1,7 @@
 // Two statuses, one after the other → what the desktop is told, though nobody looks at the window: the gate closed, and
 // the way open again.
 import type { Status } from "../helper/contract/status.ts";
-import type { Say } from "./tray-menu.ts";
+import { type Say, sentenceOf } from "./tray-menu.ts";
 
 export interface Notice {
   readonly title: string;
@@ -10,10 +10,14 @@ export interface Notice {
 
 export function noticeOf(before: Status | null, after: Status, say: Say): Notice | undefined {
   const was = before?.state.kind;
-  const { state } = after;
-  if (state.kind === "locked" && was !== "locked")
-    return { title: say("tray.locked", { node: state.node.name }), body: say("notice.locked") };
-  if (state.kind === "connected" && was === "locked")
-    return { title: say("tray.protected", { node: state.node.name }), body: say("notice.unlocked") };
+  const now = after.state.kind;
+  if (now === "locked" && was !== "locked") return { title: sentenceOf(after, say), body: whatLeaves(after, say) };
+  if (now === "connected" && was === "locked") return { title: sentenceOf(after, say), body: "" };
   return undefined;
+}
+
+/** "Nothing leaves" is untrue where a direct lane stays open by the person's own wish. */
+function whatLeaves(status: Status, say: Say): string {
+  const direct = new Set(status.direct.map((one) => (one.kind === "lan" ? say("words.lan") : one.text)));
+  return direct.size === 0 ? say("words.locked") : say("words.locked-but", { what: [...direct].join(", ") });
 }

@@ -14,9 +14,9 @@ const at = { id: harbourton.id, name: harbourton.name, endpoint: "192.0.2.1:5182
 const say: Say = (key, data = {}) => [key, ...Object.values(data)].join(" ");
 
 test("off: offers the node used last, then the recent ones", () => {
-  expect(drawn({ kind: "off" })).toBe(`off | tray.off
-  (tray.off)
-  tray.connect Harbourton → connect A
+  expect(drawn({ kind: "off" })).toBe(`off | now.off
+  (now.off)
+  act.connect Harbourton → connect A
   ---
   [ ] Harbourton → connect A
   [ ] Milldale → connect B
@@ -26,44 +26,44 @@ test("off: offers the node used last, then the recent ones", () => {
 });
 
 test("connected: names the node, ticks it, offers to disconnect", () => {
-  expect(drawn({ kind: "connected", node: at })).toBe(`protected | tray.protected Harbourton
-  (tray.protected Harbourton)
-  tray.disconnect → disconnect
+  expect(drawn({ kind: "connected", node: at })).toBe(`protected | now.protected · Harbourton
+  (now.protected · Harbourton)
+  act.disconnect → disconnect
   ---
   [x] Harbourton → connect A
   [ ] Milldale → connect B
   ---
   tray.open → open
-  tray.quit → quit`);
+  tray.quit-protected → quit`);
 });
 
 test("locked: says that disconnecting opens the gate", () => {
   const view = drawn({ kind: "locked", node: at, cause: "engine-died", attempts: 1, lastHeard: null });
-  expect(view).toContain("locked | tray.locked Harbourton");
+  expect(view).toContain("locked | now.locked.engine-died Harbourton");
   expect(view).toContain("tray.disconnect-locked → disconnect");
 });
 
 test.each<[State, string]>([
-  [{ kind: "connecting", node: at, steps: [] }, "connecting | tray.connecting Harbourton"],
+  [{ kind: "connecting", node: at, steps: [] }, "connecting | now.connecting Harbourton"],
   [
     { kind: "switching", from: at, to: { ...at, id: milldale.id, name: "Milldale" }, steps: [] },
-    "connecting | tray.switching Milldale",
+    "connecting | now.switching Milldale",
   ],
-  [{ kind: "failed", node: at, refusal: { code: "node.unreachable", data: {} } }, "off | tray.failed"],
+  [{ kind: "failed", node: at, refusal: { code: "node.unreachable", data: {} } }, "off | now.failed"],
 ])("%o has its icon and sentence", (state, first) => {
   expect(drawn(state).split("\n")[0]).toBe(first);
 });
 
 test("without a helper nothing is claimed and nothing offered but the window and the end", () => {
-  expect(print(trayView(null, nodes, say))).toBe(`off | tray.no-helper
-  (tray.no-helper)
+  expect(print(trayView(null, nodes, say))).toBe(`off | now.unheard
+  (now.unheard)
   ---
   tray.open → open
   tray.quit → quit`);
 });
 
 test("without any node the way to add one is offered", () => {
-  expect(print(trayView(statusOf({ kind: "off" }), [], say))).toContain("tray.add-node → add-node");
+  expect(print(trayView(statusOf({ kind: "off" }), [], say))).toContain("add.title → add-node");
 });
 
 test("recent nodes are the last used, then favourites, five at most", () => {

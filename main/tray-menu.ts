@@ -39,7 +39,8 @@ export function trayView(status: Status | null, nodes: readonly Node[], say: Say
       ...recent(status, nodes),
       { kind: "line" },
       { kind: "action", label: say("tray.open"), action: { kind: "open" } },
-      { kind: "action", label: say("tray.quit"), action: { kind: "quit" } },
+      // whoever ends the window should know that the gate and the tunnel are not the window's
+      { kind: "action", label: say(holds(status) ? "tray.quit-protected" : "tray.quit"), action: { kind: "quit" } },
     ],
   };
 }
@@ -69,38 +70,40 @@ function iconOf(status: Status | null): TrayIcon {
   }
 }
 
-function sentenceOf(status: Status | null, say: Say): string {
-  if (status === null) return say("tray.no-helper");
+/** The same words as the window's, and never more: "protected" is the helper's word, "proven" is the window's to say. */
+export function sentenceOf(status: Status | null, say: Say): string {
+  if (status === null) return say("now.unheard");
   const { state } = status;
   switch (state.kind) {
     case "off":
-      return say("tray.off");
     case "failed":
-      return say("tray.failed");
+      return say(`now.${state.kind}`);
     case "connecting":
-      return say("tray.connecting", { node: state.node.name });
+      return say("now.connecting", { node: state.node.name });
     case "connected":
-      return say("tray.protected", { node: state.node.name });
+      return `${say("now.protected")} · ${state.node.name}`;
     case "switching":
-      return say("tray.switching", { node: state.to.name });
+      return say("now.switching", { node: state.to.name });
     case "locked":
-      return say("tray.locked", { node: state.node.name });
+      return say(`now.locked.${state.cause}`, { node: state.node.name });
   }
 }
 
 /** The one thing that a hand at the tray most likely wants now. */
 function main(status: Status | null, nodes: readonly Node[], say: Say): readonly TrayItem[] {
   if (status === null) return [];
-  if (status.state.kind !== "off" && status.state.kind !== "failed") {
+  if (status.state.kind === "locked")
     // while locked nothing leaves: disconnecting then is what lets traffic out into the open, and must say so
-    const label = say(status.state.kind === "locked" ? "tray.disconnect-locked" : "tray.disconnect");
-    return [{ kind: "action", label, action: { kind: "disconnect" } }];
-  }
+    return [{ kind: "action", label: say("tray.disconnect-locked"), action: { kind: "disconnect" } }];
+  if (holds(status)) return [{ kind: "action", label: say("act.disconnect"), action: { kind: "disconnect" } }];
   const first = recentNodes(nodes)[0] ?? nodes[0];
-  if (first === undefined) return [{ kind: "action", label: say("tray.add-node"), action: { kind: "add-node" } }];
-  const label = say("tray.connect", { node: first.name });
+  if (first === undefined) return [{ kind: "action", label: say("add.title"), action: { kind: "add-node" } }];
+  const label = say("act.connect", { node: first.name });
   return [{ kind: "action", label, action: { kind: "connect", node: first.id } }];
 }
+
+const holds = (status: Status | null): boolean =>
+  status !== null && status.state.kind !== "off" && status.state.kind !== "failed";
 
 function recent(status: Status | null, nodes: readonly Node[]): readonly TrayItem[] {
   const few = recentNodes(nodes);

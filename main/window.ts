@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { app, BrowserWindow, nativeTheme, protocol, session, type WebContents } from "electron";
 
-import { contentPolicy, fileOf, origin, pageUrl, scheme, typeOf } from "./page.ts";
+import { contentPolicy, fileOf, isPage, origin, pageUrl, scheme, typeOf } from "./page.ts";
 import type { Place } from "./settings.ts";
 
 /** `--ground` of the two themes: what is seen before the page has drawn. */
@@ -60,6 +60,8 @@ export function openWindow(place: Place | undefined, hidden: boolean): BrowserWi
   });
   if (place?.maximized === true) window.maximize();
   if (!hidden) window.once("ready-to-show", () => window.show());
+  // about:blank asks nobody; it has no rights, and the page is brought back
+  window.webContents.on("did-navigate", (_event, url) => void (isPage(url) || window.loadURL(pageUrl)));
   void window.loadURL(pageUrl);
   return window;
 }

@@ -1,0 +1,91 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+
+import { type FakeHelper, nodeOf, openFakeHelper, statusOf } from "./fake-helper.ts";
+import { openPanel, type Panel } from "./fake-panel.ts";
+import { launch, type Launched, makeHome } from "./launch.ts";
+
+const harbourton = nodeOf("A", "Harbourton", { lastUsed: 2000 });
+const milldale = nodeOf("B", "Milldale", { lastUsed: 1000 });
+const at = { id: harbourton.id, name: harbourton.name, endpoint: "192.0.2.1:51820" };
+const home = makeHome();
+let helper: FakeHelper;
+let panel: Panel | undefined;
+let culvert: Launched;
+
+beforeAll(async () => {
+  helper = await openFakeHelper(home.socket, [harbourton, milldale]);
+  panel = await openPanel();
+  culvert = await launch(home);
+  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+});
+
+afterEach(async () => {
+  await panel?.close();
+  panel = undefined;
+});
+
+afterAll(async () => {
+  await culvert.close();
+  await helper.close();
+  home.remove();
+});
+
+test("the panel's menu connects and disconnects, and the icon follows", async () => {
+  await eventually((labels) => expect(labels).toContain("Connect to Harbourton"));
+  const off = await panel?.picture();
+
+  await panel?.click("Connect to Harbourton");
+  expect(await helper.heard("connect")).toEqual({ node: harbourton.id });
+  await eventually((labels) => expect(labels).toContain("Disconnect"));
+  expect((await panel?.menu())?.find((e) => e.label === "Harbourton")).toMatchObject({ ticked: true });
+  await vi.waitFor(async () => expect(await panel?.picture()).not.toBe(off));
+  const on = await panel?.picture();
+
+  helper.say({
+    event: "status",
+    data: statusOf({ kind: "locked", node: at, cause: "engine-died", attempts: 1, lastHeard: null }),
+  });
+  await vi.waitFor(async () => expect([on, off]).not.toContain(await panel?.picture()));
+
+  helper.say({ event: "status", data: statusOf({ kind: "connected", node: at }) });
+  await eventually((labels) => expect(labels).toContain("Disconnect"));
+  await panel?.click("Disconnect");
+  expect(await helper.heard("disconnect")).toEqual({});
+  await eventually((labels) => expect(labels).toContain("Connect to Harbourton"));
+  await vi.waitFor(async () => expect(await panel?.picture()).toBe(off));
+
+  await panel?.click("Milldale");
+  expect(await helper.heard("connect", 2)).toEqual({ node: milldale.id });
+});
+
+test("a panel that comes back finds the icon again", async () => {
+  panel = await openPanel();
+  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+  await eventually((labels) => expect(labels).toContain("Disconnect"));
+});
+
+test("closing the window keeps it in the tray, and the menu brings it back", async () => {
+  panel = await openPanel();
+  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+  await culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
+  await vi.waitFor(async () => expect(await visible()).toBe(false));
+  await panel.click("Open Culvert");
+  await vi.waitFor(async () => expect(await visible()).toBe(true));
+});
+
+test("without a panel, closing the window ends the program", async () => {
+  await vi.waitFor(async () => expect(await trayAvailable()).toBe(false));
+  const ended = new Promise((done) => culvert.app.process().once("exit", done));
+  await culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close()).catch(() => undefined);
+  expect(await ended).toBe(0);
+});
+
+const visible = (): Promise<boolean | undefined> =>
+  culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible());
+
+const trayAvailable = (): Promise<boolean> =>
+  culvert.page.evaluate("culvert.environment().then((e) => e.trayAvailable)");
+
+async function eventually(holds: (labels: readonly string[]) => void): Promise<void> {
+  await vi.waitFor(async () => holds(((await panel?.menu()) ?? []).map((e) => e.label)), { timeout: 10_000 });
+}
