@@ -61,7 +61,8 @@ pub fn run(spec: &FloodSpec) -> io::Result<()> {
 
 impl Running {
     fn catch_up(&mut self, elapsed: f64) {
-        let due = ((elapsed * self.rate) as u64).min(self.most);
+        // the first one at once
+        let due = ((elapsed * self.rate) as u64 + 1).min(self.most);
         if self.sender.is_err() {
             self.tried = self.most;
             return;
