@@ -3,6 +3,7 @@
 import { createServer, type Socket } from "node:net";
 
 import type { Node } from "../helper/contract/node.ts";
+import { defaultPolicy } from "../helper/contract/policy.ts";
 import type { State, Status } from "../helper/contract/status.ts";
 import type { HelperEvent, RequestName } from "../helper/contract/message.ts";
 
@@ -39,6 +40,8 @@ export async function openFakeHelper(path: string, nodes: readonly Node[]): Prom
     const reference = node === undefined ? null : { id: node.id, name: node.name, endpoint: node.endpoint.host };
     if (call === "hello") return { version: 1, helper: "0.0.1" };
     if (call === "nodes") return nodes;
+    if (call === "policy") return defaultPolicy;
+    if (call === "leaks") return [];
     if (call === "connect" && reference !== null) status = statusOf({ kind: "connected", node: reference }, status.seq);
     if (call === "disconnect") status = statusOf({ kind: "off" }, status.seq);
     return status;

@@ -18,7 +18,6 @@ const bundles = [
     target: "chrome108",
     external: ["electron"],
   },
-  { in: "helper/main.ts", out: "dist/helper/helper.mjs", format: "esm", target: "node24", external: ["*.node"] },
   {
     in: "helper/cli/culvert.ts",
     out: "dist/helper/culvert.mjs",
@@ -33,9 +32,8 @@ const requireForEsm =
   'import { createRequire as culvertRequire } from "node:module"; const require = culvertRequire(import.meta.url);';
 
 export async function buildBundles() {
-  const there = bundles.filter((b) => existsSync(join(root, b.in)));
   await Promise.all(
-    there.map((b) =>
+    bundles.map((b) =>
       bundle({
         absWorkingDir: root,
         entryPoints: [b.in],
@@ -51,7 +49,7 @@ export async function buildBundles() {
       }),
     ),
   );
-  return there.map((b) => b.out).join(", ");
+  return bundles.map((b) => b.out).join(", ");
 }
 
 export async function buildWindow() {

@@ -45,8 +45,9 @@ function placeAddon() {
   const built = join(native, "target", "release", "libculvert_addon.so");
   if (!existsSync(built)) return undefined;
   const place = join(native, "addon", "culvert.node");
-  copyFileSync(built, `${place}.new`);
-  renameSync(`${place}.new`, place);
+  const beside = `${place}.${process.pid}`;
+  copyFileSync(built, beside);
+  renameSync(beside, place);
   return "native/addon/culvert.node";
 }
 
