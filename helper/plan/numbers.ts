@@ -44,6 +44,8 @@ export const priorities = {
   inside: 4100,
   /** from an outside address: its own uplink */
   outside: 4110,
+  /** names asked of the node's resolver, where its address is one that the LAN or a rule claims */
+  resolver: 4150,
   lan: 4200,
   firstPolicy: 4300,
   lastPolicy: 4799,

@@ -1,0 +1,73 @@
+// policy + facts + exit → plan. This file is the table of contents; each line's file says why it is so. The order in
+// which a packet meets the rules:
+//   4000 engine → 4010 its stop → 4100 from inside → 4110 from outside →
+//   4150 the node's resolver → 4200 LAN → 4300… rules in the policy's order →
+//   4900 catch-all → 4910 stop (IPv6)
+// The LAN stands before the rules: a rule names networks of the world, and the machine's own link is none of them.
+import type { Answer } from "../contract/refusal.ts";
+import { grant } from "../contract/refusal.ts";
+import type { Family } from "../contract/prefix.ts";
+import type { Plan, PlanRoute, PlanRule } from "../plan/plan.ts";
+import { engineRoutes, engineRules, lanRoutes, lanRules } from "./bypass.ts";
+import { dnsOf, resolverRules } from "./dns.ts";
+import { refusalOf } from "./form.ts";
+import { gateOf } from "./gate.ts";
+import { families, groundOf } from "./ground.ts";
+import type { Ground, Request } from "./ground.ts";
+import { identityRoutes, identityRules } from "./identity.ts";
+import { laneNexthops, laneRoutes, laneRules } from "./lanes.ts";
+import { sysctlsOf } from "./sysctls.ts";
+import { linkOf, tunnelRoutes, tunnelRules } from "./tunnel.ts";
+
+export function compile(request: Request): Answer<Plan> {
+  if (request.exit === null && request.state !== "off" && request.state !== "locked")
+    throw new Error(`a plan for ${request.state} needs an exit`);
+  const ground = groundOf(request);
+  const refused = refusalOf(ground);
+  if (refused !== null) return refused;
+  return grant(request.state === "off" ? off(ground) : on(ground));
+}
+
+/** Nothing of ours; but for the closed gate where the kill switch holds from boot on. */
+function off(ground: Ground): Plan {
+  const nft = ground.policy.killSwitch === "boot" ? gateOf(ground) : [];
+  const none = { link: null, nexthops: [], routes: [], rules: [], sysctls: [], dns: null };
+  return { state: "off", order: "gate-last", ...none, nft };
+}
+
+function on(ground: Ground): Plan {
+  const { state } = ground;
+  const here = families.filter((family) => family === 4 || ground.facts.features.ipv6);
+  return {
+    state,
+    order: state === "connected" ? "gate-last" : "gate-first",
+    link: linkOf(ground),
+    nexthops: here.flatMap((family) => laneNexthops(ground, family)),
+    routes: here.flatMap((family) => routesOf(ground, family)),
+    rules: here.flatMap((family) => rulesOf(ground, family)),
+    nft: gateOf(ground),
+    sysctls: sysctlsOf(ground),
+    dns: dnsOf(ground),
+  };
+}
+
+function routesOf(ground: Ground, family: Family): readonly PlanRoute[] {
+  return [
+    ...engineRoutes(ground, family),
+    ...identityRoutes(ground, family),
+    ...lanRoutes(ground, family),
+    ...laneRoutes(ground, family),
+    ...tunnelRoutes(ground, family),
+  ];
+}
+
+function rulesOf(ground: Ground, family: Family): readonly PlanRule[] {
+  return [
+    ...engineRules(family),
+    ...identityRules(ground, family),
+    ...resolverRules(ground, family),
+    ...lanRules(ground, family),
+    ...laneRules(ground, family),
+    ...tunnelRules(family),
+  ];
+}

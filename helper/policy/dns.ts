@@ -1,0 +1,55 @@
+// Who answers names, and how the machine is told. The servers are policy's, or else the node's; without any, port 53
+// leaves nowhere (gate) and the plan says nothing of names. The way is chosen from what the machine has, and only a way
+// that its programs really use: systemd-resolved counts when resolv.conf leads to it.
+import { linkName, priorities, tables } from "../plan/numbers.ts";
+import type { PlanDns, PlanRule } from "../plan/plan.ts";
+import { hostPrefix, familyOf } from "../contract/prefix.ts";
+import type { Address, Family } from "../contract/prefix.ts";
+import type { Ground } from "./ground.ts";
+import { laneOf } from "./lanes.ts";
+
+/** RFC 1035, RFC 7858, RFC 9250. Names over HTTPS cannot be told from any other HTTPS. */
+export const dnsPorts = [
+  { protocol: 17, port: 53 },
+  { protocol: 6, port: 53 },
+  { protocol: 17, port: 853 },
+  { protocol: 6, port: 853 },
+] as const;
+
+/** The node's resolver is asked through the tunnel also where the LAN or a rule claims its address; only for names. */
+export function resolverRules(ground: Ground, family: Family): readonly PlanRule[] {
+  return ground.resolvers
+    .filter((server) => familyOf(server) === family && isOfNode(ground, server))
+    .filter((server) => laneOf(ground, server).kind !== "tunnel")
+    .flatMap((server) =>
+      dnsPorts.map(({ protocol, port }): PlanRule => {
+        const to = hostPrefix(server);
+        const action = { kind: "lookup", table: tables.tunnel } as const;
+        return { family, priority: priorities.resolver, to, protocol, dport: { from: port, to: port }, action };
+      }),
+    );
+}
+
+/** Through the tunnel, as far as names go; a resolver that policy names goes the lane of its address. */
+export function asksInside(ground: Ground, server: Address): boolean {
+  return isOfNode(ground, server) || laneOf(ground, server).kind === "tunnel";
+}
+
+function isOfNode(ground: Ground, server: Address): boolean {
+  return !ground.policy.dns.servers.includes(server);
+}
+
+/** systemd-resolved's stub and proxy (systemd-resolved.service(8)). */
+const stubs: readonly string[] = ["127.0.0.53", "127.0.0.54"];
+
+export function dnsOf(ground: Ground): PlanDns | null {
+  const servers = ground.resolvers;
+  // names are changed only once the tunnel carries, and stay so while it is locked: to change back would ask the ISP's
+  if (servers.length === 0 || ground.exit === null || !(ground.open || ground.state === "locked")) return null;
+  const { resolvedRunning, resolvconf, resolvConf } = ground.facts.resolver;
+  const leadsToResolved =
+    resolvConf.servers.some((s) => stubs.includes(s)) || (resolvConf.target?.includes("systemd/resolve/") ?? false);
+  if (resolvedRunning && leadsToResolved) return { by: "resolved", link: linkName, servers };
+  if (resolvconf !== "none" && !resolvConf.immutable) return { by: "resolvconf", link: linkName, servers };
+  return resolvConf.immutable ? null : { by: "file", path: resolvConf.path, servers };
+}

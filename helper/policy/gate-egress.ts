@@ -1,0 +1,119 @@
+// Lock 3, the `netdev` egress chain of every device. It is the last look at a frame and the only one at raw frames, and
+// it knows neither sockets nor conntrack: what leaves is known by its addresses, and by a mark only together with them
+// (4.10-4.15: anybody with CAP_NET_RAW sets a mark). Ports decide refusals only, for just the first fragment has them
+// (4.18): fragments of a packet refused here arrive at nobody's.
+import { familyOf, hostPrefix } from "../contract/prefix.ts";
+import type { Family } from "../contract/prefix.ts";
+import type { NftChain, NftRule } from "../plan/nft.ts";
+import { linkName, marks } from "../plan/numbers.ts";
+import { discoveryOf, dnsLines, dnsMatches, linkChain, setName, sourceRouted } from "./gate-lines.ts";
+import { families } from "./ground.ts";
+import type { Ground } from "./ground.ts";
+import { arpSenders, dhcpOut, neighboursOut } from "./link-local.ts";
+import {
+  accept,
+  acceptCounted,
+  arpSaddr,
+  daddr,
+  daddrSet,
+  drop,
+  ethertype,
+  jump,
+  mark,
+  oif,
+  protocol,
+  saddr,
+  udp,
+} from "./nft-words.ts";
+import type { OutsideLink } from "./uplinks.ts";
+
+export function egressChains(
+  ground: Ground,
+  devices: { readonly kind: "all" } | { readonly kind: "names"; readonly names: readonly string[] },
+): readonly NftChain[] {
+  const egress: NftChain = {
+    name: "egress",
+    base: { type: "filter", hook: "egress", priority: 0, policy: "drop", devices },
+    rules: [
+      accept("this machine to itself", oif("lo")),
+      ...(ground.adapter ? [accept("into the tunnel: lock 2 has judged", oif(linkName))] : []),
+      ...innerPorts(ground).map((port) => accept("a port of a bridge inside this machine", oif(port))),
+      ...sourceRouted,
+      ...families.flatMap((family) =>
+        ground.inside[family].map((own) => drop("inside addresses stay inside (P6)", saddr(own))),
+      ),
+      ...ground.links.flatMap((link, i) =>
+        link.devices
+          .filter((device) => !link.inner || device === link.name)
+          .map((device) => jump(`out by ${link.name}`, linkChain(i), oif(device))),
+      ),
+      drop("nothing else leaves (P1)"),
+    ],
+  };
+  return [...ground.links.map((link, i) => linkLines(ground, link, i)), egress];
+}
+
+/** IEEE 802: ARP, and 802.1X by which Wi-Fi renews its keys; neither can go further than the link. */
+const arpType = 0x0806;
+const eapolType = 0x888e;
+
+function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
+  const lan = ground.lan.filter((l) => l.link === link.name);
+  const isUplink = ground.ways.some((way) => way.dev === link.name);
+  const own = (family: Family) => link.sources.filter((source) => familyOf(source) === family);
+  const engine = ground.endpoints.flatMap((e) =>
+    own(familyOf(e.address)).map((source) =>
+      accept(
+        "the engine's packets to the node",
+        mark(marks.engine),
+        saddr(source),
+        daddr(hostPrefix(e.address)),
+        protocol(udp),
+      ),
+    ),
+  );
+  const welcomed = ground.policy.welcome.length > 0;
+  return {
+    name: linkChain(place),
+    base: null,
+    rules: [
+      ...(link.ethernet
+        ? arpSenders(link).map((sender) => accept("ARP: own senders only (P7)", ethertype(arpType), arpSaddr(sender)))
+        : []),
+      ...(link.ethernet && !link.inner ? [accept("802.1X: the key of the link", ethertype(eapolType))] : []),
+      ...engine,
+      ...neighboursOut([link]),
+      ...dhcpOut([link]),
+      ...(welcomed
+        ? link.sources.map((source) =>
+            acceptCounted("answers lock 2 has marked (P6)", mark(marks.reply), saddr(source)),
+          )
+        : []),
+      ...dnsLines(ground, link, refuseDns),
+      ...lan.map((l) => acceptCounted("LAN: on-link and honoured (P4)", daddr(l.prefix))),
+      ...discoveryOf(ground, link).map((d) => accept(d.note, ...d.matches)),
+      ...(isUplink ? laneLines(ground, own) : []),
+    ],
+  };
+}
+
+function laneLines(ground: Ground, own: (family: Family) => OutsideLink["sources"]): readonly NftRule[] {
+  return ground.lanes.flatMap((set) =>
+    families
+      .filter((family) => set.prefixes[family].length > 0)
+      .flatMap((family) => {
+        const to = daddrSet(family, setName(set, family));
+        const note = `rule ${set.rule.id}: ${set.lane}`;
+        const out = set.lane === "direct" && ground.direct ? own(family) : [];
+        return [...out.map((source) => acceptCounted(note, saddr(source), to)), drop(note, to)];
+      }),
+  );
+}
+
+const refuseDns: readonly NftRule[] = dnsMatches.map((match) =>
+  drop("names: only of a resolver that policy names (P3)", ...match),
+);
+
+function innerPorts(ground: Ground): readonly string[] {
+  return ground.links.filter((link) => link.inner).flatMap((link) => link.devices.filter((d) => d !== link.name));
+}

@@ -1,0 +1,274 @@
+// Lock 2, the `inet` table. Locally made packets pass `output`, forwarded ones `forward`; both turn into `tunnel` when
+// they are bound for culvert0 and into `linkN` when they are bound for an outside link. `input` and `prerouting` decide
+// who may come in; `answer` marks answers to welcomed callers for lock 3, which knows no conntrack (4.22).
+import type { Family } from "../contract/prefix.ts";
+import { familyOf, hostPrefix } from "../contract/prefix.ts";
+import type { Welcome } from "../contract/policy.ts";
+import type { NftChain, NftMatch, NftRule } from "../plan/nft.ts";
+import { linkName, marks } from "../plan/numbers.ts";
+import { asksInside } from "./dns.ts";
+import { discoveryOf, dnsLines, dnsMatches, linkChain, resolverLines, setName, sourceRouted } from "./gate-lines.ts";
+import { families } from "./ground.ts";
+import type { Ground } from "./ground.ts";
+import { dhcpIn, dhcpOut, neighboursIn, neighboursOut } from "./link-local.ts";
+import {
+  accept,
+  daddr,
+  daddrSet,
+  drop,
+  established,
+  icmp,
+  icmp6,
+  iif,
+  inReply,
+  jump,
+  mark,
+  notDaddr,
+  notSaddr,
+  ofFamily,
+  oif,
+  ports,
+  reject,
+  related,
+  saddr,
+  saddrSet,
+  setMark,
+  tcp,
+  udp,
+} from "./nft-words.ts";
+import type { OutsideLink } from "./uplinks.ts";
+
+export function inetChains(ground: Ground): readonly NftChain[] {
+  const inner = ground.links.filter((link) => link.inner);
+  const welcome = ground.policy.welcome.length > 0;
+  return [
+    ...(welcome ? [chain("answer", [setMark("for lock 3: an answer", marks.reply), accept("an answer")])] : []),
+    ...ground.links.map((link, i) => chain(linkChain(i), linkLines(ground, link))),
+    ...(ground.open ? [chain("tunnel", tunnelLines(ground))] : []),
+    ...(inner.length > 0 ? [chain("from_inner", fromInner(ground)), chain("to_inner", toInner(ground))] : []),
+    base("prerouting", "prerouting", -300, prerouting(ground)),
+    base("input", "input", 0, input(ground)),
+    base("forward", "forward", 0, forward(inner)),
+    base("output", "output", 0, output(ground, welcome)),
+  ];
+}
+
+/** P7: the inside address exists on culvert0 alone. The last rule catches exactly what names it elsewhere. */
+function prerouting(ground: Ground): readonly NftRule[] {
+  return [
+    ...sourceRouted,
+    accept("this machine to itself", iif("lo")),
+    ...(ground.adapter ? [accept("from the tunnel", iif(linkName))] : []),
+    ...families.map((family) =>
+      accept("not for the inside: input and forward judge", ofFamily(family), ...ground.inside[family].map(notDaddr)),
+    ),
+    drop("for the inside address, but not from the tunnel (P7)"),
+  ];
+}
+
+function input(ground: Ground): readonly NftRule[] {
+  return [
+    accept("this machine to itself", iif("lo")),
+    ...(ground.open ? inFromTunnel(ground) : []),
+    drop("from the tunnel: closed, or not for the inside address", iif(linkName)),
+    drop("redirects move single destinations unseen (13.3)", icmp(5)),
+    drop("redirects move single destinations unseen (13.3)", icmp6(137)),
+    ...ground.endpoints.map((e) =>
+      accept("the node's packets", saddr(hostPrefix(e.address)), ...ports(udp, { from: e.port })),
+    ),
+    ...neighboursIn,
+    ...dhcpIn,
+    // RFC 792: unreachable (with "too big"), time exceeded, parameter problem; RFC 4443: 1 to 4
+    accept("errors about what was let out", related, icmp(3, 11, 12)),
+    accept("errors about what was let out", related, icmp6(1, 2, 3, 4)),
+    ...ground.policy.welcome.flatMap((w) => welcomeIn(ground, w)),
+    ...ground.links.filter((link) => link.inner).map((link) => accept("containers and VMs here", iif(link.name))),
+    ...ground.lan
+      .filter((l) => !l.inner)
+      .map((l) => accept("LAN: callers on their own link", iif(l.link), saddr(l.prefix))),
+    ...(ground.direct ? directIn(ground) : []),
+    drop("nobody else comes in"),
+  ];
+}
+
+function inFromTunnel(ground: Ground): readonly NftRule[] {
+  return families
+    .filter((family) => ground.carries[family])
+    .flatMap((family) => ground.inside[family].map((own) => accept("inside callers", iif(linkName), daddr(own))));
+}
+
+/** No blanket `established`: an old connection of ours may read as an answer (I), so the service is named again. */
+function welcomeIn(ground: Ground, welcome: Welcome): readonly NftRule[] {
+  const service = ports(numberOf(welcome), { to: welcome.port });
+  return callers(ground, welcome).map((from) => accept("welcomed callers", ...from("saddr"), ...service));
+}
+
+function welcomeOut(ground: Ground, welcome: Welcome): readonly NftRule[] {
+  const service = ports(numberOf(welcome), { from: welcome.port });
+  return callers(ground, welcome).map((to) =>
+    jump("answers to welcomed callers (P6)", "answer", ...to("daddr"), ...service, established, inReply),
+  );
+}
+
+/** An empty list welcomes everybody. */
+function callers(ground: Ground, welcome: Welcome): readonly ((kind: "saddr" | "daddr") => readonly NftMatch[])[] {
+  const four = ground.policy.ipv6 === "block";
+  if (welcome.from.length === 0) return [() => (four ? [ofFamily(4)] : [])];
+  return welcome.from.filter((prefix) => !four || familyOf(prefix) === 4).map((prefix) => (kind) => [{ kind, prefix }]);
+}
+
+function directIn(ground: Ground): readonly NftRule[] {
+  return uplinks(ground).flatMap((link) =>
+    ground.lanes
+      .filter((set) => set.lane === "direct")
+      .flatMap((set) =>
+        families
+          .filter((family) => set.prefixes[family].length > 0)
+          .map((family) =>
+            accept("direct: answers", iif(link.name), saddrSet(family, setName(set, family)), established),
+          ),
+      ),
+  );
+}
+
+function output(ground: Ground, welcome: boolean): readonly NftRule[] {
+  const note = "the engine's packets to the node, and to nobody else (P2)";
+  return [
+    ...sourceRouted,
+    accept("this machine to itself", oif("lo")),
+    ...(ground.open ? intoTunnel(ground) : []),
+    drop("into the tunnel: closed", oif(linkName)),
+    ...families.flatMap((family) =>
+      ground.inside[family].map((own) => drop("inside addresses stay inside", saddr(own))),
+    ),
+    drop("nobody marks his own packets as answers", mark(marks.reply)),
+    ...ground.endpoints.map((e) =>
+      accept(note, mark(marks.engine), daddr(hostPrefix(e.address)), ...ports(udp, { to: e.port })),
+    ),
+    drop(note, mark(marks.engine)),
+    ...neighboursOut(ground.links),
+    ...dhcpOut(ground.links),
+    ...ground.policy.welcome.flatMap((w) => welcomeOut(ground, w)),
+    ...(welcome ? [related4, related6] : []),
+    ...ground.links.map((link, i) => jump(`out by ${link.name}`, linkChain(i), oif(link.name))),
+    drop("nothing else leaves (P1)"),
+  ];
+}
+
+const related4 = jump("errors about what welcomed callers sent", "answer", related, inReply, icmp(3, 11, 12));
+const related6 = jump("errors about what welcomed callers sent", "answer", related, inReply, icmp6(1, 2, 3, 4));
+
+/** Only from an inside address: a socket that is older than the tunnel would carry its outside address to the node. */
+function intoTunnel(ground: Ground): readonly NftRule[] {
+  const carried = families.filter((family) => ground.carries[family]);
+  return [
+    drop("the engine's packets never enter the tunnel (P2)", oif(linkName), mark(marks.engine)),
+    ...carried.map((family) =>
+      drop("outside addresses stay outside", oif(linkName), ofFamily(family), ...ground.inside[family].map(notSaddr)),
+    ),
+    ...carried.map((family) => jump("into the tunnel", "tunnel", oif(linkName), ofFamily(family))),
+  ];
+}
+
+/** The rules in order, as far as they concern the tunnel; then everything. */
+function tunnelLines(ground: Ground): readonly NftRule[] {
+  const resolvers = ground.resolvers.filter((server) => asksInside(ground, server));
+  return [
+    ...resolvers.flatMap((server) => resolverLines("names: the tunnel's resolver", hostPrefix(server))),
+    ...refuseDns,
+    ...ground.lanes.flatMap((set) =>
+      inSet(set.prefixes, (family) => {
+        const to = daddrSet(family, setName(set, family));
+        const note = `rule ${set.rule.id}: ${set.lane}`;
+        if (set.lane === "tunnel") return [accept(note, to)];
+        return [set.lane === "block" ? reject(note, to) : drop(note, to)];
+      }),
+    ),
+    accept("the tunnel takes everything else"),
+  ];
+}
+
+function linkLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
+  const lan = ground.lan.filter((l) => l.link === link.name);
+  const isUplink = ground.ways.some((way) => way.dev === link.name);
+  return [
+    ...dnsLines(ground, link, refuseDns),
+    ...lan.map((l) => accept("LAN: on-link and honoured", daddr(l.prefix))),
+    ...discoveryOf(ground, link).map((d) => accept(d.note, ...d.matches)),
+    ...(isUplink ? laneLines(ground) : []),
+  ];
+}
+
+/** The rules in order, as far as they concern an uplink: only the direct lane leaves. */
+function laneLines(ground: Ground): readonly NftRule[] {
+  return ground.lanes.flatMap((set) =>
+    inSet(set.prefixes, (family) => {
+      const to = daddrSet(family, setName(set, family));
+      const note = `rule ${set.rule.id}: ${set.lane}`;
+      if (set.lane === "direct" && ground.direct) return [accept(note, to)];
+      return [set.lane === "block" ? reject(note, to) : drop(note, to)];
+    }),
+  );
+}
+
+const refuseDns: readonly NftRule[] = dnsMatches.map((match) =>
+  reject("names: only of a resolver that policy names (P3)", ...match),
+);
+
+/** Containers and virtual machines are held to the same lanes (P10); nobody else is forwarded. */
+function forward(inner: readonly OutsideLink[]): readonly NftRule[] {
+  return [
+    ...inner.map((link) => jump(`into ${link.name}`, "to_inner", oif(link.name))),
+    ...inner.map((link) => jump(`out of ${link.name}`, "from_inner", iif(link.name))),
+    drop("nothing else is forwarded"),
+  ];
+}
+
+function fromInner(ground: Ground): readonly NftRule[] {
+  return [
+    drop("containers mark nothing as the engine's", mark(marks.engine)),
+    ...(ground.open
+      ? families
+          .filter((family) => ground.carries[family])
+          .map((family) => jump("into the tunnel", "tunnel", oif(linkName), ofFamily(family)))
+      : []),
+    ...ground.links.map((link, i) => jump(`out by ${link.name}`, linkChain(i), oif(link.name))),
+  ];
+}
+
+function toInner(ground: Ground): readonly NftRule[] {
+  return [
+    accept("answers to containers", established),
+    ...ground.lan
+      .filter((l) => !l.inner)
+      .map((l) => accept("LAN: callers of published ports", iif(l.link), saddr(l.prefix))),
+  ];
+}
+
+function inSet(
+  prefixes: Readonly<Record<Family, readonly unknown[]>>,
+  lines: (family: Family) => readonly NftRule[],
+): readonly NftRule[] {
+  return families.filter((family) => prefixes[family].length > 0).flatMap(lines);
+}
+
+function uplinks(ground: Ground): readonly OutsideLink[] {
+  return ground.links.filter((link) => ground.ways.some((way) => way.dev === link.name));
+}
+
+function numberOf(welcome: Welcome): number {
+  return welcome.protocol === "tcp" ? tcp : udp;
+}
+
+function chain(name: string, rules: readonly NftRule[]): NftChain {
+  return { name, base: null, rules };
+}
+
+function base(
+  name: string,
+  hook: "prerouting" | "input" | "forward" | "output",
+  priority: number,
+  rules: readonly NftRule[],
+): NftChain {
+  return { name, base: { type: "filter", hook, priority, policy: "drop" }, rules };
+}

@@ -1,0 +1,97 @@
+// The ordered rules of a policy: each becomes a table of its prefixes and one `ip rule`, in order, and the same line in
+// the gate (gate-inet.ts, gate-egress.ts), so routing and gate say the first match independently of each other.
+//   tunnel  prefixes into culvert0; under each an unreachable twin, or a lost adapter would hand them to later rules (D)
+//   direct  prefixes by the uplink's gateway; if its link goes they fall to later rules, and no lane is weaker than direct
+//   block   prohibit, both families
+import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
+import { covers, familyOf, hostPrefix } from "../contract/prefix.ts";
+import type { Address, Family, Prefix } from "../contract/prefix.ts";
+import { firstMetric, firstSetTable, largeSet, linkName, nexthops, priorities } from "../plan/numbers.ts";
+import type { PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
+import type { Ground } from "./ground.ts";
+import { emptySet, has, prefixSet } from "./prefix-set.ts";
+import type { PrefixSet } from "./prefix-set.ts";
+import { anywhere, intoTunnel, outOf, unreachable } from "./tunnel.ts";
+
+/** One rule of the policy with its prefixes made canonical. */
+export interface LaneSet {
+  readonly place: number;
+  readonly rule: PolicyRule;
+  readonly lane: Lane;
+  readonly prefixes: PrefixSet;
+}
+
+export function lanesOf(policy: Policy): readonly LaneSet[] {
+  return policy.rules.map((rule, place) => {
+    const all = prefixSet(rule.match.destination ?? [anywhere[4], anywhere[6]]);
+    // IPv6 that is blocked is blocked for every lane
+    const prefixes = policy.ipv6 === "block" ? { ...emptySet, 4: all[4] } : all;
+    return { place, rule, lane: rule.lane, prefixes };
+  });
+}
+
+/** Where a packet to the address goes: the LAN first, then the rules in order, then the tunnel. */
+export function laneOf(
+  ground: Pick<Ground, "lan" | "lanes">,
+  address: Address,
+): { readonly kind: "lan"; readonly link: string } | { readonly kind: Lane } {
+  const lan = ground.lan.find((l) => covers(l.prefix, address));
+  if (lan !== undefined) return { kind: "lan", link: lan.link };
+  const rule = ground.lanes.find((l) => has(l.prefixes, hostPrefix(address)));
+  return { kind: rule?.lane ?? "tunnel" };
+}
+
+export function laneRules(ground: Ground, family: Family): readonly PlanRule[] {
+  return ground.lanes
+    .filter((l) => l.prefixes[family].length > 0)
+    .map((l) => ({
+      family,
+      priority: priorities.firstPolicy + l.place,
+      action: { kind: "lookup", table: firstSetTable + l.place },
+    }));
+}
+
+export function laneRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
+  return ground.lanes.flatMap((set) => set.prefixes[family].flatMap((prefix) => routesFor(ground, set, prefix)));
+}
+
+export function laneNexthops(ground: Ground, family: Family): readonly PlanNexthop[] {
+  const large = ground.lanes.filter((set) => isLarge(ground, set, family));
+  const way = ground.ways.find((w) => w.family === family);
+  const out: PlanNexthop[] = [];
+  if (ground.open && ground.carries[family] && large.some((set) => set.lane === "tunnel")) {
+    const to = { kind: "dev", dev: linkName, via: null, onlink: false } as const;
+    out.push({ id: nexthops.tunnel[family], family, to });
+  }
+  if (way !== undefined && large.some((set) => set.lane === "direct")) {
+    const to = { kind: "dev", dev: way.dev, via: way.via, onlink: way.via !== null } as const;
+    out.push({ id: nexthops.direct[family], family, to });
+  }
+  return out;
+}
+
+function routesFor(ground: Ground, set: LaneSet, prefix: Prefix): readonly PlanRoute[] {
+  const family = familyOf(prefix);
+  const table = firstSetTable + set.place;
+  const large = isLarge(ground, set, family);
+  const by = (id: number): PlanRoute => ({ family, table, prefix, metric: firstMetric, to: { kind: "nexthop", id } });
+  switch (set.lane) {
+    case "block":
+      return [{ family, table, prefix, metric: firstMetric, to: { kind: "prohibit" } }];
+    case "tunnel": {
+      const stop = unreachable(family, table, prefix);
+      if (!ground.open || !ground.carries[family]) return [stop];
+      return [stop, large ? by(nexthops.tunnel[family]) : intoTunnel(family, table, prefix)];
+    }
+    case "direct": {
+      const ways = ground.ways.filter((way) => way.family === family);
+      // nowhere to go: it must not be caught by a later rule of another lane
+      if (ways.length === 0) return [unreachable(family, table, prefix)];
+      return large ? [by(nexthops.direct[family])] : ways.map((way, i) => outOf(way, table, prefix, firstMetric + i));
+    }
+  }
+}
+
+function isLarge(ground: Ground, set: LaneSet, family: Family): boolean {
+  return ground.facts.features.nexthops && set.prefixes[family].length > largeSet;
+}

@@ -1,0 +1,102 @@
+// What a person should know of a plan that stands: notes refuse nothing. They cross the socket as one line each, a code
+// with its data; the words are the window's.
+import { covers, familyOf, lengthOf } from "../contract/prefix.ts";
+import type { Prefix } from "../contract/prefix.ts";
+import { ranges } from "../plan/numbers.ts";
+import { families, groundOf } from "./ground.ts";
+import type { Ground, Request } from "./ground.ts";
+import { dnsOf } from "./dns.ts";
+import { unapprovedOf } from "./uplinks.ts";
+
+export interface Note {
+  readonly code:
+    /** An on-link claim that is public or oversized: not honoured until approved (TunnelCrack). */
+    | "lan.unapproved"
+    /** A rule that a honoured network takes packets from, because the LAN comes first. */
+    | "rule.behind-lan"
+    /** All of the rule's prefixes are taken by an earlier one. */
+    | "rule.dead"
+    /** The node does not carry the family; it is blocked. */
+    | "ipv6.blocked"
+    | "ipv4.blocked"
+    /** The node carries these prefixes only; everything else is unreachable. */
+    | "exit.partial"
+    /** No resolver: names are not asked at all. */
+    | "dns.none"
+    /** resolv.conf is immutable and nothing else answers names. */
+    | "dns.immutable"
+    /** Another VPN that can be up beside this one; what it sends goes into the tunnel. */
+    | "vpn.beside"
+    /** A foreign rule before ours: it decides first. */
+    | "rule.foreign"
+    /** An uplink whose frames lock 3 cannot read (PPP over Ethernet). */
+    | "uplink.ppp"
+    | "gate.no-device-prefix"
+    | "gate.no-owner";
+  readonly data: Readonly<Record<string, string | number>>;
+}
+
+export function notes(request: Request): readonly Note[] {
+  const ground = groundOf(request);
+  return [
+    ...unapprovedOf(ground.policy, ground.links).map((l) => note("lan.unapproved", { link: l.link, prefix: l.prefix })),
+    ...ruleNotes(ground),
+    ...(ground.exit === null ? [] : exitNotes(ground)),
+    ...ground.facts.others.filter((o) => !o.excludes).map((o) => note("vpn.beside", { name: o.name })),
+    ...ground.facts.rules
+      .filter((r) => r.priority > 0 && r.priority < ranges.firstPriority)
+      .map((r) => note("rule.foreign", { family: r.family, priority: r.priority })),
+    ...ground.facts.links
+      .filter((l) => l.type === arphrdPpp && ground.ways.some((way) => way.dev === l.name))
+      .map((l) => note("uplink.ppp", { link: l.name })),
+    ...(ground.facts.features.devicePrefix ? [] : [note("gate.no-device-prefix", {})]),
+    ...(ground.facts.features.owner ? [] : [note("gate.no-owner", {})]),
+  ];
+}
+
+export function printNote({ code, data }: Note): string {
+  return [code, ...Object.entries(data).map(([key, value]) => `${key}=${value}`)].join(" ");
+}
+
+/** ARPHRD_PPP, linux/if_arp.h */
+const arphrdPpp = 512;
+
+function ruleNotes(ground: Ground): readonly Note[] {
+  return ground.lanes.flatMap((set) => {
+    // a set of a million is not walked for a hint
+    const listed = [...set.prefixes[4], ...set.prefixes[6]];
+    if (listed.length === 0 || listed.length > 256) return [];
+    const behind = ground.lan.filter((l) => listed.some((p) => covers(p, l.prefix) || covers(l.prefix, p)));
+    const earlier = ground.lanes.slice(0, set.place).flatMap((s) => [...s.prefixes[4], ...s.prefixes[6]]);
+    const dead = earlier.length <= 256 && listed.every((p) => earlier.some((e) => covers(e, p)));
+    return [
+      ...(set.rule.match.destination === undefined ? [] : behind).map((l) =>
+        note("rule.behind-lan", { rule: set.rule.id, prefix: l.prefix }),
+      ),
+      ...(dead ? [note("rule.dead", { rule: set.rule.id })] : []),
+    ];
+  });
+}
+
+function exitNotes(ground: Ground): readonly Note[] {
+  const carried = ground.exit?.allowedIps ?? [];
+  const partial = families
+    .filter((family) => ground.carries[family])
+    .filter((family) => !coversAll(carried.filter((prefix) => familyOf(prefix) === family)));
+  const immutable = ground.facts.resolver.resolvConf.immutable && ground.open && dnsOf(ground) === null;
+  return [
+    ...(ground.carries[4] ? [] : [note("ipv4.blocked", {})]),
+    ...(ground.carries[6] ? [] : [note("ipv6.blocked", {})]),
+    ...partial.map((family) => note("exit.partial", { family })),
+    ...(ground.resolvers.length === 0 ? [note("dns.none", {})] : immutable ? [note("dns.immutable", {})] : []),
+  ];
+}
+
+/** 0/0, or pieces that sum up to it: their shares of the whole are exact binary fractions. */
+function coversAll(prefixes: readonly Prefix[]): boolean {
+  return prefixes.reduce((sum, prefix) => sum + 2 ** -lengthOf(prefix), 0) >= 1;
+}
+
+function note(code: Note["code"], data: Note["data"]): Note {
+  return { code, data };
+}

@@ -1,0 +1,129 @@
+// Sets of prefixes of any size, made canonical: sorted, nothing covered by another, neighbours joined. A set may hold a
+// million, so addresses are four 32-bit words in one typed array each and never a bigint (ip-num is the slow twin in the
+// test); the text of what was not joined is kept as it came.
+import type { Family, Prefix } from "../contract/prefix.ts";
+import { lengthOf } from "../contract/prefix.ts";
+
+export interface PrefixSet {
+  readonly 4: readonly Prefix[];
+  readonly 6: readonly Prefix[];
+}
+
+export const emptySet: PrefixSet = { 4: [], 6: [] };
+
+/** Any list of prefixes, both families mixed. */
+export function prefixSet(prefixes: readonly Prefix[]): PrefixSet {
+  const four: Prefix[] = [];
+  const six: Prefix[] = [];
+  for (const prefix of prefixes) (prefix.includes(":") ? six : four).push(prefix);
+  return { 4: canonical(four, 4), 6: canonical(six, 6) };
+}
+
+/** Whether the set has the address: a walk by halving over sorted, disjoint prefixes. */
+export function has(set: PrefixSet, address: Prefix): boolean {
+  const family: Family = address.includes(":") ? 6 : 4;
+  const list = set[family];
+  const wanted = new Uint32Array(4);
+  const probe = new Uint32Array(4);
+  readWords(address, wanted, 0);
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    readWords(list[middle] ?? address, probe, 0);
+    if (compareWords(probe, 0, wanted, 0) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  const candidate = list[low - 1];
+  if (candidate === undefined) return false;
+  readWords(candidate, probe, 0);
+  const length = lengthOf(candidate);
+  return length <= lengthOf(address) && sameHead(probe, 0, wanted, 0, offset(family) + length);
+}
+
+function canonical(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
+  if (prefixes.length < 2) return prefixes;
+  const words = new Uint32Array(prefixes.length * 4);
+  const lengths = new Uint8Array(prefixes.length);
+  prefixes.forEach((prefix, i) => {
+    readWords(prefix, words, i * 4);
+    lengths[i] = lengthOf(prefix);
+  });
+  const order = Uint32Array.from({ length: prefixes.length }, (_, i) => i);
+  order.sort((a, b) => compareWords(words, a * 4, words, b * 4) || at(lengths, a) - at(lengths, b));
+  return join(prefixes, words, lengths, order, family);
+}
+
+/** One pass with a stack: what the top covers is dropped, two halves of one prefix become it. */
+function join(
+  prefixes: readonly Prefix[],
+  words: Uint32Array,
+  lengths: Uint8Array,
+  order: Uint32Array,
+  family: Family,
+): readonly Prefix[] {
+  const kept = new Uint32Array(order.length);
+  const joined = new Uint8Array(order.length);
+  const base = offset(family);
+  let top = 0;
+  for (const next of order) {
+    const above = at(kept, top - 1);
+    if (top > 0 && sameHead(words, above * 4, words, next * 4, base + at(lengths, above))) continue;
+    kept[top] = next;
+    top += 1;
+    while (top > 1) {
+      const [left, right] = [at(kept, top - 2), at(kept, top - 1)];
+      const length = at(lengths, left);
+      if (length !== at(lengths, right) || length === 0) break;
+      if (!sameHead(words, left * 4, words, right * 4, base + length - 1)) break;
+      lengths[left] = length - 1;
+      joined[left] = 1;
+      top -= 1;
+    }
+  }
+  return Array.from(kept.subarray(0, top), (i) => {
+    const prefix = prefixes[i];
+    if (prefix === undefined) throw new Error("prefix out of reach");
+    // the left half's first address is the whole's: only the length is another
+    return at(joined, i) === 0 ? prefix : (`${prefix.slice(0, prefix.indexOf("/"))}/${at(lengths, i)}` as Prefix);
+  });
+}
+
+/** IPv4 sits in the last of the four words, so one comparison serves both families. */
+function offset(family: Family): number {
+  return family === 4 ? 96 : 0;
+}
+
+function readWords(prefix: Prefix, into: Uint32Array, from: number): void {
+  const text = prefix.slice(0, prefix.indexOf("/"));
+  if (!text.includes(":")) {
+    into.fill(0, from, from + 3);
+    into[from + 3] = text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+    return;
+  }
+  const [head = "", tail] = text.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const groups = [...left, ...Array<string>(8 - left.length - right.length).fill("0"), ...right];
+  for (let word = 0; word < 4; word += 1)
+    into[from + word] = parseInt(groups[word * 2] ?? "0", 16) * 65536 + parseInt(groups[word * 2 + 1] ?? "0", 16);
+}
+
+function compareWords(a: Uint32Array, i: number, b: Uint32Array, j: number): number {
+  for (let word = 0; word < 4; word += 1) {
+    const difference = at(a, i + word) - at(b, j + word);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function sameHead(a: Uint32Array, i: number, b: Uint32Array, j: number, bits: number): boolean {
+  const whole = bits >>> 5;
+  for (let word = 0; word < whole; word += 1) if (a[i + word] !== b[j + word]) return false;
+  const rest = bits & 31;
+  return rest === 0 || (at(a, i + whole) ^ at(b, j + whole)) >>> (32 - rest) === 0;
+}
+
+function at(array: Uint32Array | Uint8Array, index: number): number {
+  return array[index] ?? 0;
+}

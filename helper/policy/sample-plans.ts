@@ -1,0 +1,58 @@
+// The requests whose plans are kept as golden text in golden/, by name; the net test feeds the same to `ip` and `nft`.
+import type { Request } from "./ground.ts";
+import {
+  direct,
+  dockerHost,
+  dualStack,
+  hostile,
+  laptop,
+  node,
+  nodeWithoutIpv6,
+  otherNode,
+  policy,
+  prefix,
+  request,
+  twoUplinks,
+} from "./sample-machines.ts";
+
+const rules = [
+  { id: "work", name: "work", match: { destination: [prefix("198.51.100.128/25")] }, lane: "tunnel" },
+  direct("bank", "198.51.100.0/24", "2001:db8:5::/48"),
+  {
+    id: "ads",
+    name: "ads",
+    match: { destination: [prefix("192.0.2.0/24"), prefix("2001:db8:6::/48")] },
+    lane: "block",
+  },
+] as const;
+
+export const samplePlans: Readonly<Record<string, Request>> = {
+  "laptop-connected": request(laptop, "connected"),
+  "dual-stack-connected": request(dualStack, "connected"),
+  "dual-stack-connecting": request(dualStack, "connecting"),
+  "dual-stack-locked": request(dualStack, "locked"),
+  "dual-stack-switching": request(dualStack, "switching", { exit: otherNode, previous: node }),
+  "dual-stack-off": request(dualStack, "off", { exit: null }),
+  "dual-stack-off-from-boot": request(dualStack, "off", { exit: null, policy: policy({ killSwitch: "boot" }) }),
+  "node-without-ipv6": request(dualStack, "connected", { exit: nodeWithoutIpv6 }),
+  "ipv6-blocked": request(dualStack, "connected", { policy: policy({ ipv6: "block" }) }),
+  "lan-off": request(dualStack, "connected", { policy: policy({ lan: { allow: false, approved: [] } }) }),
+  "rules-connected": request(dualStack, "connected", { policy: policy({ rules: [...rules] }) }),
+  "rules-connecting": request(dualStack, "connecting", { policy: policy({ rules: [...rules] }) }),
+  "rules-locked": request(dualStack, "locked", { policy: policy({ rules: [...rules] }) }),
+  "hostile-network": request(hostile, "connected"),
+  "hostile-network-approved": request(hostile, "connected", {
+    policy: policy({ lan: { allow: true, approved: [prefix("128.0.0.0/1")] } }),
+  }),
+  "two-uplinks": request(twoUplinks, "connected"),
+  "docker-host": request(dockerHost, "connected"),
+  "docker-host-lan-off": request(dockerHost, "connected", { policy: policy({ lan: { allow: false, approved: [] } }) }),
+  "welcomed-service": request(dualStack, "connected", {
+    policy: policy({
+      welcome: [
+        { protocol: "tcp", port: 443, from: [] },
+        { protocol: "tcp", port: 22, from: [prefix("192.0.2.0/24")] },
+      ],
+    }),
+  }),
+};

@@ -1,0 +1,79 @@
+// What goes in: the adapter, and the catch-all that sends there whatever no earlier rule took. Under the tunnel's routes
+// lies an unreachable default, so that routing alone fails closed; in IPv6 an unreachable rule follows, because there
+// the route sits on lo and a socket bound to a device never sees it (kernel/README B, C). In IPv4 such a rule would only
+// break other programs' `ip route add` (E).
+import { familyOf, parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
+import type { Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
+import type { Exit } from "../plan/exit.ts";
+import {
+  firstMetric,
+  lastMetric,
+  linkName,
+  minMtu,
+  overhead,
+  priorities,
+  tables,
+  txQueueLen,
+} from "../plan/numbers.ts";
+import type { PlanLink, PlanRoute, PlanRule } from "../plan/plan.ts";
+import type { Ground } from "./ground.ts";
+import { prefixSet } from "./prefix-set.ts";
+import type { OutsideLink, Way } from "./uplinks.ts";
+
+export const anywhere: Readonly<Record<Family, Prefix>> = { 4: known("0.0.0.0/0"), 6: known("::/0") };
+
+/** As the node says; else what the uplink leaves beside WireGuard's own headers, never less than IPv6 needs. */
+export function mtuOf(exit: Exit | null, ways: readonly Way[], links: readonly OutsideLink[]): number {
+  if (exit?.mtu != null) return exit.mtu;
+  const family = exit === null ? 6 : familyOf(exit.endpoint.address);
+  const dev = ways.find((way) => way.family === family)?.dev;
+  const outer = links.find((link) => link.name === dev)?.mtu ?? 1500;
+  return Math.max(minMtu, outer - overhead[family]);
+}
+
+export function linkOf(ground: Ground): PlanLink | null {
+  if (!ground.adapter) return null;
+  const addresses = [...ground.inside[4], ...(ground.carries[6] ? ground.inside[6] : [])];
+  return { name: linkName, mtu: ground.mtu, txQueueLen, addresses: addresses.map(alone) };
+}
+
+export function tunnelRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
+  const stop = unreachable(family, tables.tunnel, anywhere[family]);
+  if (!ground.open || !ground.carries[family]) return [stop];
+  const carried = prefixSet(ground.exit?.allowedIps ?? [])[family];
+  return [stop, ...carried.map((prefix) => intoTunnel(family, tables.tunnel, prefix))];
+}
+
+export function tunnelRules(family: Family): readonly PlanRule[] {
+  const catchAll = { family, priority: priorities.catchAll, action: { kind: "lookup", table: tables.tunnel } } as const;
+  const stop = { family, priority: priorities.stop, action: { kind: "unreachable" } } as const;
+  return family === 4 ? [catchAll] : [catchAll, stop];
+}
+
+export function intoTunnel(family: Family, table: number, prefix: Prefix): PlanRoute {
+  const to = { kind: "dev", dev: linkName, via: null, onlink: false, src: null } as const;
+  return { family, table, prefix, metric: firstMetric, to };
+}
+
+export function unreachable(family: Family, table: number, prefix: Prefix): PlanRoute {
+  return { family, table, prefix, metric: lastMetric, to: { kind: "unreachable" } };
+}
+
+/** By a gateway or onto a link, as main has it. `onlink`: our rules must not be asked whether the gateway is there (E). */
+export function outOf(way: Way, table: number, prefix: Prefix, metric: number): PlanRoute {
+  const to = { kind: "dev", dev: way.dev, via: way.via, onlink: way.via !== null, src: null } as const;
+  return { family: way.family, table, prefix, metric, to };
+}
+
+/** An interface address of full length: no on-link prefix comes with it. */
+function alone(host: Prefix): InterfaceAddress {
+  const address = parseInterfaceAddress(host);
+  if (address === undefined) throw new Error(`not an address: ${host}`);
+  return address;
+}
+
+function known(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new Error(`not a prefix: ${text}`);
+  return prefix;
+}
