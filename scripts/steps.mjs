@@ -50,7 +50,8 @@ export function run(command, args, { log, cwd = root, env = {}, timeoutMs = 0 } 
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", sink, file ?? "inherit"],
+      // only a program that talks to this terminal may also listen to it
+      stdio: [file === undefined ? "inherit" : "ignore", sink, file ?? "inherit"],
       // a group of its own, so that what it started can be ended with it; a terminal's own Ctrl-C must still reach it
       detached: timeoutMs > 0,
     });
