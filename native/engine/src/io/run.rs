@@ -44,11 +44,13 @@ pub struct Shared {
     pub events: Mutex<Vec<Event>>,
 }
 
+type Body = fn(&Shared) -> io::Result<()>;
+
 /// Starts both threads and returns when they run: the C library registers a new thread with system calls that are
 /// not allowed later.
 pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
     let running = Arc::new(Barrier::new(3));
-    let bodies: [(&str, fn(&Shared) -> io::Result<()>); 2] = [("outward", outward), ("inward", inward)];
+    let bodies: [(&str, Body); 2] = [("outward", outward), ("inward", inward)];
     for (name, body) in bodies {
         let (shared, running) = (shared.clone(), running.clone());
         thread::Builder::new().name(name.into()).spawn(move || {

@@ -1,0 +1,268 @@
+//! Two machines in network namespaces of our own, joined by one cable, with an engine on each.
+//!
+//! ```text
+//! a  192.168.77.1 fd77::1 ──veth── 192.168.77.2 fd77::2  b        inside: 10.77.0.1 fd78::1 and 10.77.0.2 fd78::2
+//! ```
+//! Needs root, iproute2, and wireguard-go where it is the other end. Everything is removed when the lab is dropped.
+#![allow(dead_code)] // each test file uses its own part
+
+pub mod relay;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use culvert_engine::noise::handshake::Identity;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Culvert,
+    /// Culvert on a TUN without the virtio header.
+    CulvertPlain,
+    /// Culvert with its UDP sockets handed over.
+    CulvertGiven,
+    WireguardGo,
+}
+
+impl Kind {
+    pub fn is_culvert(self) -> bool {
+        self != Self::WireguardGo
+    }
+}
+
+pub const PORT: u16 = 51820;
+
+pub struct Lab {
+    pub a: Machine,
+    pub b: Machine,
+}
+
+pub struct Machine {
+    pub namespace: String,
+    pub interface: String,
+    pub kind: Kind,
+    pub identity: Identity,
+    number: u8,
+    engine: Option<Child>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Lab {
+    pub fn new(a: Kind, b: Kind) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let tag = format!("{:x}n{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut lab = Self { a: Machine::new(&tag, 1, a), b: Machine::new(&tag, 2, b) };
+        let cable = format!("v{tag}");
+        ip(&["netns", "add", &lab.a.namespace]);
+        ip(&["netns", "add", &lab.b.namespace]);
+        let ends =
+            ["netns", &lab.a.namespace, "type", "veth", "peer", "name", &cable, "netns", &lab.b.namespace];
+        ip(&[&["link", "add", &cable], &ends[..]].concat());
+        for machine in [&mut lab.a, &mut lab.b] {
+            machine.address(&cable, &format!("192.168.77.{}/24", machine.number));
+            machine.address(&cable, &format!("fd77::{}/64", machine.number));
+            machine.ip(&["link", "set", "lo", "up"]);
+            machine.ip(&["link", "set", &cable, "up"]);
+            machine.start();
+            machine.address(&machine.interface.clone(), &format!("10.77.0.{}/24", machine.number));
+            machine.address(&machine.interface.clone(), &format!("fd78::{}/64", machine.number));
+            machine.ip(&["link", "set", &machine.interface, "mtu", "1420", "txqueuelen", "10000", "up"]);
+        }
+        lab
+    }
+
+    /// Only `a` knows where the other is.
+    pub fn connect(&self, endpoint: &str) {
+        self.a.set(&format!("private_key={}\n{}endpoint={endpoint}\n", self.a.private(), peer(&self.b)));
+        self.b.set(&format!("private_key={}\nlisten_port={PORT}\n{}", self.b.private(), peer(&self.a)));
+    }
+
+    pub fn cable(&self) -> String {
+        format!("v{}", &self.a.namespace[2..self.a.namespace.len() - 1])
+    }
+}
+
+fn peer(of: &Machine) -> String {
+    let (public, n) = (hex(&of.identity.public), of.number);
+    let preshared = "5a".repeat(32);
+    format!(
+        "public_key={public}\npreshared_key={preshared}\nallowed_ip=10.77.0.{n}/32\nallowed_ip=fd78::{n}/128\n"
+    )
+}
+
+impl Machine {
+    fn new(tag: &str, number: u8, kind: Kind) -> Self {
+        let side = if number == 1 { "a" } else { "b" };
+        Self {
+            namespace: format!("cv{tag}{side}"),
+            interface: format!("w{tag}{side}"),
+            kind,
+            identity: Identity::new([number; 32]),
+            number,
+            engine: None,
+            lines: Arc::default(),
+        }
+    }
+
+    pub fn start(&mut self) {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_culvert-engine"));
+        let starter = binary.with_file_name("examples").join("stand_alone");
+        assert!(
+            starter.exists(),
+            "{} is missing: run `cargo build --examples` in the same profile",
+            starter.display()
+        );
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]);
+        match self.kind {
+            Kind::WireguardGo => {
+                command.args(["env", "LOG_LEVEL=error", "wireguard-go", "-f", &self.interface])
+            }
+            Kind::CulvertPlain => {
+                command.args([starter.as_path(), &binary, Path::new(&self.interface), Path::new("plain")])
+            }
+            _ => command.args([starter.as_path(), &binary, Path::new(&self.interface)]),
+        };
+        if self.kind == Kind::CulvertGiven {
+            command.env("CULVERT_UDP_PORT", PORT.to_string());
+            command.env("CULVERT_ENGINE_UID", "65534").env("CULVERT_ENGINE_GID", "65534");
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("starting `ip netns exec` (iproute2)");
+        for stream in [
+            Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
+            Box::new(child.stderr.take().unwrap()),
+        ] {
+            let lines = self.lines.clone();
+            std::thread::spawn(move || {
+                BufReader::new(stream)
+                    .lines()
+                    .map_while(Result::ok)
+                    .for_each(|line| lines.lock().unwrap().push(line));
+            });
+        }
+        self.engine = Some(child);
+        wait_until("the UAPI socket answers", || UnixStream::connect(self.socket()).is_ok());
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut engine) = self.engine.take() {
+            let _ = engine.kill();
+            let _ = engine.wait();
+        }
+    }
+
+    /// The exit code of an engine that ends by itself.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.engine.take().expect("the engine runs").wait().expect("waiting for a child").code()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.engine.as_ref().expect("the engine runs").id()
+    }
+
+    /// Lines the engine wrote, on stdout and stderr.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    fn socket(&self) -> String {
+        format!("/var/run/wireguard/{}.sock", self.interface)
+    }
+
+    pub fn private(&self) -> String {
+        hex(&self.identity.private())
+    }
+
+    pub fn ask(&self, request: &str) -> String {
+        let mut stream = UnixStream::connect(self.socket()).expect("connecting to the UAPI socket");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let mut reader = BufReader::new(stream);
+        while reader.read_line(&mut answer).unwrap() > 1 {}
+        answer
+    }
+
+    pub fn set(&self, lines: &str) {
+        let answer = self.ask(&format!("set=1\n{lines}\n"));
+        assert_eq!(answer, "errno=0\n\n", "set on {:?}: {lines}", self.kind);
+    }
+
+    /// The value of a key in the answer to `get=1`.
+    pub fn get(&self, key: &str) -> String {
+        let answer = self.ask("get=1\n\n");
+        let line = answer.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
+        line.unwrap_or_default().to_owned()
+    }
+
+    pub fn ip(&self, args: &[&str]) {
+        ip(&[&["-n", &self.namespace], args].concat());
+    }
+
+    pub fn address(&self, link: &str, address: &str) {
+        let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+        self.ip(&[&["addr", "add", address, "dev", link], nodad].concat());
+    }
+
+    /// Runs `act` on a thread inside the namespace; sockets made there stay there.
+    pub fn inside<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> std::thread::JoinHandle<T> {
+        let path = format!("/var/run/netns/{}", self.namespace);
+        std::thread::spawn(move || {
+            let namespace = File::open(path).expect("opening the namespace");
+            // SAFETY: an open descriptor of a network namespace; only this thread moves.
+            let moved = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
+            assert_eq!(moved, 0, "setns needs root");
+            act()
+        })
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(self.socket());
+        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).stderr(Stdio::null()).status();
+        if std::thread::panicking() {
+            eprintln!("{} {:?}: {:#?}", self.namespace, self.kind, self.lines());
+        }
+    }
+}
+
+fn ip(args: &[&str]) {
+    let output = Command::new("ip").args(args).output().expect("running `ip` (iproute2)");
+    assert!(output.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        pause(20);
+    }
+    panic!("ten seconds passed and it is not so that {what}");
+}
+
+#[allow(clippy::disallowed_methods)] // a test waits for other processes
+pub fn pause(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+pub fn inside_of(number: u8, is_v6: bool, port: u16) -> SocketAddr {
+    let text = if is_v6 { format!("[fd78::{number}]:{port}") } else { format!("10.77.0.{number}:{port}") };
+    text.parse().unwrap()
+}
