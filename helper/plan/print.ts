@@ -17,8 +17,9 @@ export function printPlan(plan: Plan, options: { readonly short?: boolean } = {}
   const link = plan.link;
   const shown = short ? plan.routes.slice(0, shownRoutes) : plan.routes;
   const way = [
+    ...section("adapter", link === null ? [] : [`ip tuntap add mode tun name ${link.name}`]),
     ...section("sysctls", plan.sysctls.map(printSysctl)),
-    ...section("link", link === null ? [] : [`ip tuntap add mode tun name ${link.name}`, ...printLink(link)]),
+    ...section("link", link === null ? [] : printLink(link)),
     ...section("nexthops", plan.nexthops.map(printNexthop)),
     ...section("routes", shown.map(printRoute)),
     ...(shown.length < plan.routes.length ? [`# … ${plan.routes.length - shown.length} more`] : []),

@@ -3,9 +3,10 @@
 // (4.10-4.15: anybody with CAP_NET_RAW sets a mark). Ports decide refusals only, for just the first fragment has them
 // (4.18): fragments of a packet refused here arrive at nobody's.
 import { familyOf, hostPrefix } from "../contract/prefix.ts";
-import type { Family } from "../contract/prefix.ts";
+import type { Address, Family } from "../contract/prefix.ts";
 import type { NftChain, NftRule } from "../plan/nft.ts";
 import { linkName, marks } from "../plan/numbers.ts";
+import { waysTo } from "./bypass.ts";
 import { discoveryOf, dnsLines, dnsMatches, linkChain, setName, sourceRouted } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
@@ -61,7 +62,9 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
   const lan = ground.lan.filter((l) => l.link === link.name);
   const isUplink = ground.ways.some((way) => way.dev === link.name);
   const own = (family: Family) => link.sources.filter((source) => familyOf(source) === family);
-  const engine = ground.endpoints.flatMap((e) =>
+  const ways = (address: Address) => waysTo(ground, address).filter((way) => way.dev === link.name);
+  const reached = ground.endpoints.filter((e) => ways(e.address).length > 0);
+  const engine = reached.flatMap((e) =>
     own(familyOf(e.address)).map((source) =>
       accept(
         "the engine's packets to the node",
@@ -91,7 +94,7 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
         : []),
       ...dnsLines(ground, link, refuseDns),
       ...lan.map((l) => acceptCounted("LAN: on-link and honoured (P4)", daddr(l.prefix))),
-      ...discoveryOf(ground, link).map((d) => accept(d.note, ...d.matches)),
+      ...discoveryOf(ground, link).map((d) => acceptCounted(d.note, ...d.matches)),
       ...(isUplink ? laneLines(ground, own) : []),
     ],
   };

@@ -1,4 +1,5 @@
 // The requests whose plans are kept as golden text in golden/, by name; the net test feeds the same to `ip` and `nft`.
+import type { PolicyRule } from "../contract/policy.ts";
 import type { Request } from "./ground.ts";
 import {
   direct,
@@ -15,7 +16,7 @@ import {
   twoUplinks,
 } from "./sample-machines.ts";
 
-const rules = [
+const rules: readonly PolicyRule[] = [
   { id: "work", name: "work", match: { destination: [prefix("198.51.100.128/25")] }, lane: "tunnel" },
   direct("bank", "198.51.100.0/24", "2001:db8:5::/48"),
   {
@@ -24,7 +25,7 @@ const rules = [
     match: { destination: [prefix("192.0.2.0/24"), prefix("2001:db8:6::/48")] },
     lane: "block",
   },
-] as const;
+];
 
 export const samplePlans: Readonly<Record<string, Request>> = {
   "laptop-connected": request(laptop, "connected"),
