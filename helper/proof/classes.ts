@@ -83,7 +83,7 @@ const tableKey = (table: number): string => `#${table}`;
 /** Routes that differ in nothing but their prefix are one kind: a large set is a handful of classes. */
 function keyOf(r: Route): string {
   const legs = r.legs.map((leg) => `${leg.dev} ${leg.via ?? ""}${leg.dead ? "x" : ""}`).join();
-  return `${r.family} ${r.table} ${r.type} ${r.metric} ${r.tos} ${r.from ?? ""} ${r.src ?? ""} ${r.nexthop ?? ""} ${r.only ?? ""} ${legs}`;
+  return `${r.family} ${r.table} ${r.type} ${r.metric} ${r.tos} ${r.from ?? ""} ${r.src ?? ""} ${r.nexthop ?? ""} ${r.only ?? ""} ${r.planned ?? ""} ${legs}`;
 }
 
 /** Where a suppressing rule reads the length, or two IPv6 routes may be equals, routes of unlike length are two kinds. */
@@ -115,12 +115,18 @@ export function everything(classes: Classes, family: Family, origin: Origin, car
     uid: [0, 0xffff_fffe],
     icmpType: [0, 255],
     hops: [0, 255],
-    ethertype: [0, 65535],
+    ethertype: ethertypes(family, carries),
     ct: anyCt,
     mark: { mask: 0, value: 0, not: [] },
     flags: [],
     choices: [],
   };
+}
+
+function ethertypes(family: Family, carries: Carries): Ranges {
+  if (carries === "ip") return family === 4 ? [0x0800, 0x0800] : [0x86dd, 0x86dd];
+  if (carries === "arp") return [0x0806, 0x0806];
+  return [0, 0x07ff, 0x0801, 0x0805, 0x0807, 0x86dc, 0x86de, 65535];
 }
 
 /**

@@ -201,7 +201,8 @@ function hopLegs(machine: Machine, id: number, family: Family): Leg[] {
 const reaches = (leg: Leg, family: Family, flow: Flow): boolean =>
   flow.oif === null || (leg.dev === null ? family === 4 : leg.dev === flow.oif);
 
-const present = (machine: Machine, route: Route): boolean => route.only === undefined || route.only === machine.fault;
+const present = (machine: Machine, route: Route): boolean =>
+  (route.only === undefined || route.only === machine.fault) && (route.planned === undefined || machine.planned);
 
 /** The next route with the same prefix and metric that could be taken as well (IPv6 keeps several). */
 function equalRival(machine: Machine, routes: readonly Route[], at: number, flow: Flow): Route | undefined {

@@ -12,8 +12,9 @@ import {
 } from "../contract/prefix.ts";
 import type { Facts, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftTable } from "../plan/nft.ts";
-import { linkName, protocolKernel } from "../plan/numbers.ts";
-import type { Plan, PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
+import { linkName, protocolKernel, ranges } from "../plan/numbers.ts";
+import type { Plan, PlanNexthop } from "../plan/plan.ts";
+import { routeFact, ruleFact } from "../plan/simulate.ts";
 
 export const localTable = 255;
 export const mainTable = 254;
@@ -36,9 +37,10 @@ export interface MachineAddress {
   readonly temporary: boolean;
 }
 
-/** A route; `only` names the fault in which alone it is there. */
+/** A route; `only` names the fault in which alone it is there, `planned` says that a plan laid it. */
 export interface Route extends RouteFact {
   readonly only?: string;
+  readonly planned?: true;
 }
 
 export interface Machine {
@@ -52,42 +54,48 @@ export interface Machine {
   readonly ipv6: boolean;
   /** Name of the fault, null for none: routes with `only` are there when it is theirs. */
   readonly fault: string | null;
+  /** false: the machine without Culvert, where planned routes are not there */
+  readonly planned: boolean;
 }
 
 /** Is it Culvert's own: taken out of the facts before a plan is put in. */
 export const ownRule = (rule: RuleFact): boolean =>
-  rule.protocol === protocolKernel && rule.priority >= 4000 && rule.priority <= 4999;
+  rule.protocol === protocolKernel && rule.priority >= ranges.firstPriority && rule.priority <= ranges.lastPriority;
 export const ownRoute = (route: RouteFact): boolean =>
-  (route.table >= 7600 && route.table <= 7699) || route.legs.some((leg) => leg.dev === linkName);
+  (route.table >= ranges.firstTable && route.table <= ranges.lastTable) ||
+  route.legs.some((leg) => leg.dev === linkName);
 
-/** The machine under a plan; null is the machine as it is without Culvert. */
-export function machineOf(facts: Facts, plan: Plan | null): Machine {
+/** The machine under a plan; null is the machine as it is without Culvert. `half` keeps what there is of ours: a step. */
+export function machineOf(facts: Facts, plan: Plan | null, half = false): Machine {
   const links = new Map<string, Link>();
   for (const { name, up, carrier, loopback } of facts.links)
-    if (name !== linkName) links.set(name, { name, up, carrier, loopback, tunnel: false });
+    if (half || name !== linkName) links.set(name, { name, up, carrier, loopback, tunnel: name === linkName });
   if (plan?.link)
     links.set(plan.link.name, { name: plan.link.name, up: true, carrier: true, loopback: false, tunnel: true });
-  const rules = facts.rules.filter((rule) => !ownRule(rule));
+  const rules = facts.rules.filter((rule) => half || !ownRule(rule));
   return {
     links,
-    addresses: [...foreignAddresses(facts), ...ownAddresses(plan)],
-    rules: sortRules([...rules, ...(plan?.rules ?? []).map(ruleOf)]),
+    addresses: [...addressesOf(facts, half), ...ownAddresses(plan)],
+    rules: sortRules([...rules, ...(plan?.rules ?? []).map(ruleFact)]),
     nexthops: nexthopsOf(facts, plan),
     nft: plan?.nft ?? [],
     sysctls: { ...facts.sysctls, ...Object.fromEntries((plan?.sysctls ?? []).map((s) => [s.key, s.value])) },
     ipv6: facts.features.ipv6,
     fault: null,
+    planned: plan !== null,
   };
 }
 
 /** Every route the machine has under a plan, those the kernel makes for the adapter's addresses included. */
-export function routesOf(facts: Facts, plan: Plan | null): Route[] {
+export function routesOf(facts: Facts, plan: Plan | null, half = false): Route[] {
   return [
-    ...facts.routes.filter((route) => !ownRoute(route)),
-    ...(plan?.link ? plan.link.addresses.flatMap((a) => kernelRoutes(linkName, addressOf(a), lengthOf(a))) : []),
-    ...(plan?.routes ?? []).map(routeOf),
+    ...facts.routes.filter((route) => half || !ownRoute(route)),
+    ...(plan?.link ? plan.link.addresses.flatMap((a) => kernelRoutes(linkName, addressOf(a), null).map(planned)) : []),
+    ...(plan?.routes ?? []).map((route) => planned(routeFact(route))),
   ];
 }
+
+const planned = (route: RouteFact): Route => ({ ...route, planned: true });
 
 /** Lower preference first; among equals the older, which the facts give in order (1.7). */
 export function sortRules(rules: readonly RuleFact[]): RuleFact[] {
@@ -97,44 +105,11 @@ export function sortRules(rules: readonly RuleFact[]): RuleFact[] {
     .map((x) => x.rule);
 }
 
-export function ruleOf(rule: PlanRule): RuleFact {
-  return {
-    family: rule.family,
-    priority: rule.priority,
-    protocol: protocolKernel,
-    not: false,
-    from: rule.from ?? null,
-    to: rule.to ?? null,
-    iif: rule.iif ?? null,
-    oif: rule.oif ?? null,
-    mark: rule.mark ?? null,
-    uids: rule.uids ?? null,
-    ipProtocol: rule.protocol ?? null,
-    sport: rule.sport ?? null,
-    dport: rule.dport ?? null,
-    tos: 0,
-    suppressPrefixLength: null,
-    action: rule.action,
-  };
-}
-
-export function routeOf(route: PlanRoute): Route {
-  const { to } = route;
-  return {
-    ...plain,
-    family: route.family,
-    table: route.table,
-    prefix: route.prefix,
-    metric: route.metric,
-    type: to.kind === "dev" || to.kind === "nexthop" ? "unicast" : to.kind,
-    src: to.kind === "dev" ? to.src : null,
-    nexthop: to.kind === "nexthop" ? to.id : null,
-    legs: to.kind === "dev" ? [leg(to.dev, to.via, to.onlink)] : [],
-  };
-}
-
-/** What the kernel lays for an address of a device: its local route, the on-link prefix, broadcast or multicast. */
-export function kernelRoutes(dev: string, address: Address, length: number): Route[] {
+/**
+ * What the kernel lays for an address of a device: its local route, multicast, and the on-link prefix in main; `length`
+ * null is an address without the latter (IFA_F_NOPREFIXROUTE, as ours are added).
+ */
+export function kernelRoutes(dev: string, address: Address, length: number | null): Route[] {
   const family = familyOf(address);
   const bits = family === 4 ? 32 : 128;
   const one = (table: number, prefix: Prefix, type: Route["type"], metric: number): Route => ({
@@ -144,7 +119,7 @@ export function kernelRoutes(dev: string, address: Address, length: number): Rou
   });
   const routes = [one(localTable, hostPrefix(address), "local", 0)];
   if (family === 6) routes.push(one(localTable, "ff00::/8" as Prefix, "multicast", 256));
-  if (length < bits)
+  if (length !== null && length < bits)
     routes.push(one(mainTable, networkOf(`${address}/${length}` as never), "unicast", family === 4 ? 0 : 256));
   return routes;
 }
@@ -154,9 +129,9 @@ const leg = (dev: string, via: Address | null, onlink: boolean): Route["legs"][n
   ...{ dev, via, onlink, weight: 1, linkdown: false, dead: false },
 });
 
-function foreignAddresses(facts: Facts): MachineAddress[] {
+function addressesOf(facts: Facts, half: boolean): MachineAddress[] {
   return facts.addresses
-    .filter((a) => a.link !== linkName && !a.tentative)
+    .filter((a) => (half || a.link !== linkName) && !a.tentative)
     .map((a) => ({
       link: a.link,
       address: addressOf(a.address),

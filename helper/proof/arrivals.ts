@@ -1,0 +1,247 @@
+// P2, P4, P5, P6, P7: what must arrive does, by its own way, and what must not come in does not. All with the real rules
+// and routes of one state, nothing having gone wrong.
+import type { Address } from "../contract/prefix.ts";
+import { markMask, marks } from "../plan/numbers.ts";
+import { explore, type Cube } from "./classes.ts";
+import { broadcast4, localMulticast4, multicast4, multicast6 } from "./fib.ts";
+import type { Finding, Looked, Property } from "./leaks.ts";
+import { localTable, mainTable, type Machine } from "./machine.ts";
+import { ctStates, type Origin, type Packet } from "./packet.ts";
+import { sockets, starts, type State } from "./state.ts";
+import { innerBridges } from "./wanted.ts";
+import { walk, type End } from "./walk.ts";
+
+/** null: as it should be; else what was wanted. */
+type Judge = (packet: Packet, machine: Machine) => Readonly<Record<string, string>> | null | undefined;
+
+const enough = 16;
+
+/** P2: the engine's packets reach the node the way main knows, and nothing with their mark enters the tunnel. */
+export function noLoop(state: State): Looked {
+  const { wanted, machine, bare } = state;
+  const origins = [...sockets(state, null, "unset"), ...sockets(state, null, "set")];
+  const all = starts(state, origins).map((cube) => marked(cube, marks.engine));
+  const toNode: Judge = (packet) => {
+    if (!wanted.isEngine(packet) || !wanted.isOutside("source", packet) === hasSource(packet)) return null;
+    if (packet.flag("header-included") || sourceRouted(packet) || !fresh(packet)) return null;
+    const want = walk(bare, packet).end;
+    if (want.kind !== "left") return null;
+    const { end } = walk(machine, packet);
+    return end.kind === "left" && end.device === want.device && end.gateway === want.gateway
+      ? null
+      : { wanted: say(want) };
+  };
+  const neverIn: Judge = (packet) => {
+    const { end } = walk(machine, packet);
+    return end.kind === "left" && machine.links.get(end.device)?.tunnel === true ? { wanted: "beside" } : null;
+  };
+  return joined(judged(state, "P2", all, neverIn), judged(state, "P2", all.filter(unset), toNode));
+}
+
+/** P4: what leaves as local network goes to a neighbour of a device that has the prefix, never through a gateway. */
+export function localNetwork(state: State): Looked {
+  const { wanted, machine } = state;
+  const devices = [null, ...[...machine.links.values()].filter((l) => !l.tunnel && !l.loopback).map((l) => l.name)];
+  const all = starts(
+    state,
+    devices.flatMap((device) => sockets(state, device, "unset")),
+  );
+  return judged(state, "P4", all, (packet) => {
+    if (!wanted.isLan(packet)) return null;
+    const { end } = walk(machine, packet);
+    if (end.kind !== "left" || machine.links.get(end.device)?.tunnel === true) return null;
+    if (wanted.beside(packet, end.device) !== "lan") return null;
+    const here = wanted.lan.some(
+      (l) => l.device === end.device && packet.destination({ key: l.prefix, prefixes: [l.prefix] }),
+    );
+    return end.gateway === null && here ? null : { wanted: "a neighbour" };
+  });
+}
+
+/** P5: every packet of a program that names neither device nor source goes exactly where its first rule says. */
+export function lanes(state: State): Looked {
+  const all = starts(state, sockets(state, null, "unset")).flatMap((cube) =>
+    [0, marks.tunnel, marks.direct, marks.block].map((mark) => marked(cube, mark)),
+  );
+  return judged(state, "P5", all, (packet) => judgeLane(state, packet));
+}
+
+function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
+  const { wanted, machine, bare } = state;
+  if (isOwn(packet) || !ordinary(packet)) return null;
+  const lan = wanted.isLan(packet);
+  const { lane } = lan ? { lane: "direct" as const } : wanted.lane(packet);
+  const query = wanted.isQuery(packet);
+  if (query && (lan || lane === "direct") && !wanted.isResolver(packet)) return null;
+  const bareEnd = lane === "direct" ? walk(bare, packet).end : null;
+  const { end } = walk(machine, packet);
+  const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
+  if (packet.family === 6 && state.policy.ipv6 === "block") return end.kind === "left" ? { wanted: "refused" } : null;
+  if (lane === "block") return end.kind === "left" || end.kind === "delivered" ? { wanted: "refused" } : null;
+  if (lane === "tunnel") {
+    // what the node does not carry may be refused here or there, but goes nowhere else: that is P1
+    if (!wanted.carries(packet)) return null;
+    return inTunnel && wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
+  }
+  if (bareEnd?.kind !== "left") return null;
+  return same(end, bareEnd) ? null : { wanted: say(bareEnd) };
+}
+
+/** P6: answers leave by the address they came in on, callers who are welcome get in, nobody else does. */
+export function identities(state: State): Looked {
+  const { wanted, machine, bare, policy } = state;
+  const answers = starts(state, sockets(state, null, "set")).map((cube) => ({
+    ...cube,
+    ct: ctStates.establishedReply,
+    mark: unmarked,
+  }));
+  const outward: Judge = (packet) => {
+    if (!wanted.isOutside("source", packet) || !wanted.isWelcome(packet, "out") || !farOff(packet)) return null;
+    if (
+      packet.flag("header-included") ||
+      sourceRouted(packet) ||
+      wanted.isLan(packet) ||
+      wanted.isOutside("destination", packet)
+    )
+      return null;
+    if (packet.family === 6 && policy.ipv6 === "block") return null;
+    const device = holder(machine, packet);
+    const want = walk(bare, packet).end;
+    if (device === null || !reaches(device, packet) || want.kind !== "left") return null;
+    const { end } = walk(machine, packet);
+    return end.kind === "left" && end.device === device ? null : { wanted: device };
+  };
+  const inward: Judge = (packet, m) => {
+    const { origin } = packet;
+    if (origin.kind !== "arriving" || !wanted.isOutside("destination", packet) || !isOwn(packet)) return null;
+    if (packet.family === 6 && policy.ipv6 === "block") return null;
+    if (sourceRouted(packet) || !packet.ct(ctStates.new) || !farOff(packet, "source") || inNeighbourhood(state, packet))
+      return null;
+    if (!packet.protocol(6, 6) && !packet.protocol(17, 17)) return null;
+    const welcome = wanted.isWelcome(packet, "in");
+    // leases answer to their ports before there is any connection
+    if (!welcome && packet.protocol(17, 17) && (packet.dport(68, 68) || packet.dport(546, 546))) return null;
+    const bareEnd = welcome ? walk(bare, packet).end : null;
+    const { end } = walk(m, packet);
+    if (!welcome) return end.kind === "delivered" ? { wanted: "refused" } : null;
+    return bareEnd?.kind !== "delivered" || end.kind === "delivered" ? null : { wanted: "delivered" };
+  };
+  return joined(judged(state, "P6", answers, outward), judged(state, "P6", coming(state), inward));
+}
+
+/** P7: CVE-2019-14899: nothing for the inside address gets in by another interface, nor is passed on. */
+export function noEntry(state: State): Looked {
+  return judged(state, "P7", coming(state), (packet, machine) => {
+    if (!state.wanted.isInside("destination", packet)) return null;
+    const { end } = walk(machine, packet);
+    return end.kind === "delivered" || end.kind === "left" ? { wanted: "refused" } : null;
+  });
+}
+
+/** P10: what other devices send through here is held to the same lanes. */
+export function forwarded(state: State): Looked {
+  const { wanted } = state;
+  const inner = innerBridges(state.facts);
+  const fromNode: Judge = (packet, machine) => {
+    const { end } = walk(machine, packet);
+    return end.kind === "left" && !inner.has(end.device) ? { wanted: "refused" } : null;
+  };
+  const others: Judge = (packet, machine) => {
+    if (isOwn(packet) || wanted.isLan(packet) || sourceRouted(packet)) return null;
+    const { lane } = wanted.lane(packet);
+    if (lane !== "block") return null;
+    const { end } = walk(machine, packet);
+    return end.kind === "left" ? { wanted: "refused" } : null;
+  };
+  const tunnel: Origin[] = state.plan.link === null ? [] : [{ kind: "arriving", device: state.plan.link.name }];
+  return joined(judged(state, "P10", coming(state), others), judged(state, "P10", starts(state, tunnel), fromNode));
+}
+
+function judged(state: State, property: Property, from: readonly Cube[], judge: Judge): Looked {
+  const findings: Finding[] = [];
+  const classes = explore(state.classes, from, (packet, leaf) => {
+    const data = judge(packet, state.machine);
+    if (data)
+      findings.push({
+        property,
+        fault: "none",
+        machine: state.machine,
+        routing: { kind: "model" },
+        cube: leaf(),
+        data,
+      });
+    return findings.length >= enough;
+  });
+  return { findings, classes };
+}
+
+const joined = (...all: readonly Looked[]): Looked => ({
+  findings: all.flatMap((l) => l.findings),
+  classes: all.reduce((sum, l) => sum + l.classes, 0),
+});
+
+const unmarked = { mask: 0xffff_ffff, value: 0, not: [] } as const;
+/** Our bits as said, the others free: they are other programs' (they are masked off in every rule of ours). */
+const marked = (cube: Cube, mark: number): Cube => ({ ...cube, mark: { mask: markMask, value: mark, not: [] } });
+
+const hasSource = (packet: Packet): boolean => packet.origin.kind === "socket" && packet.origin.source === "set";
+const unset = (cube: Cube): boolean => cube.origin.kind === "socket" && cube.origin.source === "unset";
+const fresh = (packet: Packet): boolean => packet.ct(ctStates.new | ctStates.establishedOriginal);
+const sourceRouted = (packet: Packet): boolean =>
+  packet.family === 4 ? packet.flag("lsrr") || packet.flag("ssrr") : packet.flag("routing-header");
+
+/** For an address of this machine. */
+const isOwn = (packet: Packet): boolean => packet.covering(localTable)[0]?.type === "local";
+
+/** Not multicast, broadcast or the like. */
+function farOff(packet: Packet, side: "source" | "destination" = "destination"): boolean {
+  if (side === "source")
+    return packet.family === 4 ? !packet.source(multicast4) && !packet.source(broadcast4) : !packet.source(multicast6);
+  if (packet.covering(localTable).length > 0) return false;
+  return packet.family === 4
+    ? !packet.destination(multicast4) && !packet.destination(broadcast4) && !packet.destination(localMulticast4)
+    : !packet.destination(multicast6);
+}
+
+/** What programs send: whole, to somebody far, on a connection of their own, and not the link's own protocols. */
+function ordinary(packet: Packet): boolean {
+  if (!farOff(packet) || !fresh(packet) || sourceRouted(packet) || packet.flag("later-fragment")) return false;
+  if (packet.family === 4 ? packet.protocol(2, 2) : packet.protocol(58, 58) && packet.icmpType(130, 255)) return false;
+  if (!packet.protocol(17, 17)) return true;
+  return packet.family === 4 ? !packet.sport(68, 68) : !packet.sport(546, 546);
+}
+
+function holder(machine: Machine, packet: Packet): string | null {
+  for (const { link, address } of machine.addresses)
+    if (machine.links.get(link)?.tunnel !== true && packet.source({ key: host(address), prefixes: [] })) return link;
+  return null;
+}
+
+const host = (address: Address): string => `${address}/${address.includes(":") ? 128 : 32}`;
+
+/** Whether callers from there can have come in on the device: main has a way back by it. */
+function reaches(device: string, packet: Packet): boolean {
+  return packet
+    .covering(mainTable)
+    .some((r) => r.planned !== true && r.only === undefined && r.legs.some((leg) => leg.dev === device));
+}
+
+/** Callers of the local network are not strangers. */
+function inNeighbourhood(state: State, packet: Packet): boolean {
+  return state.wanted.lan.some((l) => packet.source({ key: l.prefix, prefixes: [] }));
+}
+
+function coming(state: State): Cube[] {
+  const origins: Origin[] = state.devices
+    .filter((device) => state.machine.links.has(device))
+    .map((device) => ({ kind: "arriving", device }));
+  return starts(state, origins);
+}
+
+const same = (end: End, want: End): boolean =>
+  end.kind === "left" && want.kind === "left" && end.device === want.device && end.gateway === want.gateway;
+
+function say(end: End): string {
+  if (end.kind !== "left") return end.kind;
+  return end.gateway ? `${end.device} via ${end.gateway}` : end.device;
+}

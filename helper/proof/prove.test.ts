@@ -1,0 +1,385 @@
+// The prover against a small plan written by hand that keeps every promise, and against holes cut into it, two at least
+// for each property. Were the prover to pass one of them, it would pass the same mistake in a compiled plan.
+import { expect, test } from "vitest";
+
+import type { Address, Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
+import { defaultPolicy, type Policy } from "../contract/policy.ts";
+import type { Exit } from "../plan/exit.ts";
+import type { Facts } from "../plan/facts.ts";
+import type { NftChain, NftMatch, NftRule, NftTable } from "../plan/nft.ts";
+import { firstMetric, lastMetric, linkName, markMask, marks, priorities, tables } from "../plan/numbers.ts";
+import type { Plan, PlanRoute, PlanRule } from "../plan/plan.ts";
+import { factsOf, line } from "./ground.ts";
+import { prove, type Counterexample, type ProofInput } from "./prove.ts";
+
+const exit: Exit = {
+  endpoint: { address: "203.0.113.10" as Address, port: 51820 },
+  inside: ["10.77.0.2/32", "fd77::2/128"] as InterfaceAddress[],
+  dns: ["10.77.0.1" as Address],
+  allowedIps: ["0.0.0.0/0", "::/0"] as Prefix[],
+  mtu: null,
+};
+const policy: Policy = {
+  ...defaultPolicy,
+  rules: [
+    { id: "d", name: "direct", match: { destination: ["198.51.100.0/24" as Prefix] }, lane: "direct" },
+    { id: "b", name: "block", match: { destination: ["192.88.99.0/24" as Prefix] }, lane: "block" },
+  ],
+  welcome: [{ protocol: "tcp", port: 22, from: [] }],
+};
+const facts: Facts = factsOf({
+  links: ["eth0 192.168.1.7/24 2001:db8:1::7/64 fe80::7/64"],
+  routes: ["default via 192.168.1.1 dev eth0 metric 100", "::/0 via fe80::1 dev eth0 metric 1024"],
+  sysctls: { "net.ipv4.ip_forward": "1" },
+});
+
+test("a plan that keeps every promise is proven, with its counts", () => {
+  const proof = prove(input());
+  expect(proof).toMatchObject({ kind: "proof", properties: 11, held: 11 });
+  if (proof.kind !== "proof") return;
+  expect(proof.classes).toBeGreaterThan(100);
+  expect(proof.states).toBeGreaterThan(36);
+  expect(proof.limits).toContain("af-xdp");
+});
+
+test.each<[string, string, Change]>([
+  [
+    "P1",
+    "output and egress both let UDP out to anywhere",
+    both((rules) => [accept({ kind: "protocol", protocol: 17 }), ...rules]),
+  ],
+  [
+    "P1",
+    "raw frames to anywhere pass egress",
+    inChain("egress", (rules) => [accept({ kind: "family", family: 4 }), ...rules]),
+  ],
+  [
+    "P1",
+    "source-routed packets are not dropped",
+    both((rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "ip-option" && m.option === "lsrr"))),
+  ],
+  [
+    "P2",
+    "the engine's rule is missing and its packets end at the stop",
+    (plan) => ({ ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.engine) }),
+  ],
+  [
+    "P2",
+    "the engine's packets reach the catch-all",
+    (plan) =>
+      chainOf({ ...plan, rules: plan.rules.filter((r) => r.mark === undefined) }, "output", (rules) => [
+        accept({ kind: "oifname", name: linkName }),
+        ...rules,
+      ]),
+  ],
+  [
+    "P3",
+    "queries to the local router are let out",
+    both((rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "dport" && m.from === 53))),
+  ],
+  [
+    "P3",
+    "queries to a direct prefix are let out by TLS",
+    both((rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "dport" && m.from === 853))),
+  ],
+  [
+    "P4",
+    "the local network goes by the gateway",
+    withRoute(tables.lan, (route) => ({
+      ...route,
+      to: { kind: "dev", dev: "eth0", via: "192.168.1.1" as Address, onlink: true, src: null },
+    })),
+  ],
+  [
+    "P5",
+    "the catch-all is missing",
+    (plan) => ({ ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.catchAll || r.family !== 6) }),
+  ],
+  [
+    "P5",
+    "direct prefixes are sent into the tunnel",
+    (plan) => ({ ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.firstPolicy) }),
+  ],
+  [
+    "P6",
+    "answers to callers are not let out",
+    inChain("output", (rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "ct-direction"))),
+  ],
+  [
+    "P6",
+    "strangers get in to any service",
+    inChain("input", (rules) => [accept({ kind: "iifname", name: "eth0" }), ...rules]),
+  ],
+  [
+    "P6",
+    "answers look for their way in the tunnel",
+    (plan) => ({ ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.outside) }),
+  ],
+  ["P7", "prerouting is open for the inside address", inChain("prerouting", () => [])],
+  [
+    "P7",
+    "ARP names the inside address",
+    inChain("egress", (rules) => [accept({ kind: "ethertype", type: 0x0806 }), ...rules]),
+  ],
+  ["P8", "lock 2 lets UDP out to anywhere", inChain("output", (rules) => [accept(of(17)), ...rules])],
+  [
+    "P8",
+    "lock 2 lets IPv6 out to anywhere, and IPv6 has no stop",
+    (plan) =>
+      chainOf({ ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.stop) }, "output", (rules) => [
+        accept({ kind: "family", family: 6 }),
+        ...rules,
+      ]),
+  ],
+  ["P1", "lock 3 is gone altogether", (plan) => ({ ...plan, nft: plan.nft.filter((t) => t.family === "inet") })],
+  ["P8", "lock 2 is gone altogether", (plan) => ({ ...plan, nft: plan.nft.filter((t) => t.family === "netdev") })],
+  [
+    "P9",
+    "connecting lays routes before it closes the gate",
+    (plan) => (plan.state === "connecting" ? { ...plan, order: "gate-last" } : plan),
+  ],
+  [
+    "P9",
+    "locking lays routes before it closes the gate",
+    (plan) => (plan.state === "locked" ? { ...plan, order: "gate-last" as const, nft: plan.nft } : plan),
+  ],
+  [
+    "P10",
+    "what others send to a blocked network is forwarded into the tunnel",
+    (plan) =>
+      chainOf(
+        { ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.firstPolicy + 1) },
+        "forward",
+        () => [accept(out(linkName))],
+      ),
+  ],
+  [
+    "P10",
+    "the node reaches the local network through here",
+    inChain("forward", (rules) => [
+      accept({ kind: "iifname", name: linkName }, of(1), daddr("192.168.1.0/24")),
+      ...rules,
+    ]),
+  ],
+])("%s: %s", (property, _what, change) => {
+  const found = prove(input(change));
+  expect(found.kind).toBe("counterexample");
+  expect((found as Counterexample).property).toBe(property);
+});
+
+test("P11: a plan for Off that leaves anything behind is none", () => {
+  const off = { ...plan("locked"), state: "off" as const };
+  expect(prove({ ...input(), plans: { ...input().plans, off } })).toMatchObject({
+    kind: "counterexample",
+    property: "P11",
+  });
+});
+
+type Change = (plan: Plan) => Plan;
+
+function input(change: Change = (p) => p): ProofInput {
+  const off: Plan = { ...plan("locked"), state: "off", order: "gate-last", link: null, routes: [], rules: [], nft: [] };
+  return {
+    ...{ policy, facts, exit },
+    plans: {
+      connecting: change(plan("connecting")),
+      connected: change(plan("connected")),
+      locked: change(plan("locked")),
+      off,
+    },
+  };
+}
+
+function plan(state: "connecting" | "connected" | "locked"): Plan {
+  const open = state === "connected";
+  return {
+    ...{ state, order: open ? "gate-last" : "gate-first", nexthops: [], sysctls: [], dns: null },
+    link: { name: linkName, mtu: 1420, txQueueLen: 500, addresses: exit.inside },
+    routes: ([4, 6] as const).flatMap((family) => routes(family, open)),
+    rules: ([4, 6] as const).flatMap(rules),
+    nft: gate(open),
+  };
+}
+
+const any = { 4: "0.0.0.0/0" as Prefix, 6: "::/0" as Prefix };
+const gateway = { 4: "192.168.1.1" as Address, 6: "fe80::1" as Address };
+
+function routes(family: Family, open: boolean): PlanRoute[] {
+  const dev = (name: string, via: Address | null): PlanRoute["to"] => ({
+    kind: "dev",
+    dev: name,
+    via,
+    onlink: via !== null,
+    src: null,
+  });
+  const one = (table: number, prefix: Prefix, to: PlanRoute["to"], metric = firstMetric): PlanRoute => ({
+    family,
+    table,
+    prefix,
+    metric,
+    to,
+  });
+  const stop = (table: number): PlanRoute => one(table, any[family], { kind: "unreachable" }, lastMetric);
+  const four = [
+    one(tables.engine, "203.0.113.10/32" as Prefix, dev("eth0", gateway[4])),
+    one(tables.lan, "192.168.1.0/24" as Prefix, dev("eth0", null)),
+    one(7610, "198.51.100.0/24" as Prefix, dev("eth0", gateway[4])),
+    one(7611, "192.88.99.0/24" as Prefix, { kind: "prohibit" }),
+  ];
+  return [
+    stop(tables.tunnel),
+    stop(tables.uplink),
+    one(tables.uplink, any[family], dev("eth0", gateway[family])),
+    ...(open ? [one(tables.tunnel, any[family], dev(linkName, null))] : []),
+    ...(family === 4 ? four : [one(tables.lan, "fe80::/64" as Prefix, dev("eth0", null))]),
+  ];
+}
+
+function rules(family: Family): PlanRule[] {
+  const engine = { value: marks.engine, mask: markMask };
+  const to = (priority: number, table: number): PlanRule => ({ family, priority, action: { kind: "lookup", table } });
+  const outside = family === 4 ? "192.168.1.7/32" : "2001:db8:1::/64";
+  const inside = family === 4 ? "10.77.0.2/32" : "fd77::2/128";
+  return [
+    { ...to(priorities.engine, tables.engine), mark: engine },
+    { family, priority: priorities.engineStop, mark: engine, action: { kind: "unreachable" } },
+    { ...to(priorities.inside, tables.tunnel), from: inside as Prefix },
+    { ...to(priorities.outside, tables.uplink), from: outside as Prefix },
+    to(priorities.lan, tables.lan),
+    ...(family === 4 ? [to(priorities.firstPolicy, 7610), to(priorities.firstPolicy + 1, 7611)] : []),
+    to(priorities.catchAll, tables.tunnel),
+    ...(family === 6 ? [{ family, priority: priorities.stop, action: { kind: "unreachable" } } as const] : []),
+  ];
+}
+
+const accept = (...matches: readonly NftMatch[]): NftRule => line("accept", ...matches);
+const drop = (...matches: readonly NftMatch[]): NftRule => line("drop", ...matches);
+const daddr = (prefix: string): NftMatch => ({ kind: "daddr", prefix: prefix as Prefix });
+const saddr = (prefix: string): NftMatch => ({ kind: "saddr", prefix: prefix as Prefix });
+const out = (name: string): NftMatch => ({ kind: "oifname", name });
+const of = (protocol: number): NftMatch => ({ kind: "protocol", protocol });
+const to = (port: number): NftMatch => ({ kind: "dport", from: port, to: port });
+const from = (port: number): NftMatch => ({ kind: "sport", from: port, to: port });
+const mark = (value: number): NftMatch => ({ kind: "mark", mask: markMask, value });
+
+function gate(open: boolean): NftTable[] {
+  const sourceRouted = [
+    drop({ kind: "ip-option", option: "lsrr" }),
+    drop({ kind: "ip-option", option: "ssrr" }),
+    drop({ kind: "routing-header" }),
+  ];
+  const noQueries = [6, 17].flatMap((protocol) => [53, 853].map((port) => drop(of(protocol), to(port))));
+  const neighbours = [
+    accept(
+      daddr("ff02::/16"),
+      { kind: "icmp-type", family: 6, types: [133, 135, 136] },
+      { kind: "hops", family: 6, value: 255 },
+    ),
+    accept(
+      daddr("fe80::/10"),
+      { kind: "icmp-type", family: 6, types: [135, 136] },
+      { kind: "hops", family: 6, value: 255 },
+    ),
+    accept(daddr("255.255.255.255/32"), of(17), from(68), to(67)),
+  ];
+  const besides = [
+    ...noQueries,
+    accept(out("eth0"), daddr("192.168.1.0/24")),
+    accept(out("eth0"), daddr("fe80::/64")),
+    accept(out("eth0"), daddr("198.51.100.0/24")),
+  ];
+  const inTunnel = [
+    drop(out(linkName), mark(marks.engine)),
+    ...(open ? ["10.77.0.2/32", "fd77::2/128"].map((own) => accept(out(linkName), saddr(own))) : []),
+    drop(out(linkName)),
+  ];
+  const answer: NftMatch[] = [
+    of(6),
+    from(22),
+    { kind: "ct-state", states: ["established"] },
+    { kind: "ct-direction", direction: "reply" },
+  ];
+  const output: NftRule[] = [
+    ...sourceRouted,
+    accept(out("lo")),
+    ...inTunnel,
+    accept(mark(marks.engine), daddr("203.0.113.10/32"), of(17), to(51820)),
+    drop(mark(marks.engine)),
+    drop(mark(marks.reply)),
+    ...neighbours,
+    ...["192.168.1.7/32", "2001:db8:1::/64"].flatMap((own) => [
+      line({ kind: "set-mark", mask: markMask, value: marks.reply }, saddr(own), ...answer),
+      accept(saddr(own), ...answer),
+    ]),
+    ...besides,
+    drop(),
+  ];
+  const egress: NftRule[] = [
+    accept(out("lo")),
+    accept(out(linkName)),
+    ...sourceRouted,
+    accept({ kind: "ethertype", type: 0x0806 }, { kind: "arp-saddr", prefix: "192.168.1.7/32" as Prefix }),
+    accept(mark(marks.engine), daddr("203.0.113.10/32"), of(17)),
+    ...neighbours,
+    accept(out("eth0"), mark(marks.reply), saddr("192.168.1.7/32")),
+    accept(out("eth0"), mark(marks.reply), saddr("2001:db8:1::/64")),
+    ...besides,
+    drop(),
+  ];
+  const prerouting = [
+    ...sourceRouted,
+    ...["10.77.0.2/32", "fd77::2/128"].map((own) =>
+      drop(daddr(own), { kind: "iifname", not: true, name: linkName }, { kind: "iifname", not: true, name: "lo" }),
+    ),
+  ];
+  const input = [
+    accept({ kind: "iifname", name: "lo" }),
+    accept({ kind: "iifname", name: linkName }),
+    accept(of(6), to(22)),
+    accept({ kind: "ct-state", states: ["established", "related"] }),
+    accept(saddr("192.168.1.0/24")),
+    drop(),
+  ];
+  return [
+    {
+      family: "inet",
+      name: "culvert",
+      owned: true,
+      sets: [],
+      chains: [
+        hook("prerouting", prerouting, "accept"),
+        hook("input", input),
+        hook("forward", [drop()]),
+        hook("output", output),
+      ],
+    },
+    { family: "netdev", name: "culvert", owned: true, sets: [], chains: [hook("egress", egress)] },
+  ];
+}
+
+function hook(
+  name: NonNullable<NftChain["base"]>["hook"],
+  lines: readonly NftRule[],
+  policy: "accept" | "drop" = "drop",
+): NftChain {
+  const base = { type: "filter", hook: name, priority: 0, policy } as const;
+  return { name, base: name === "egress" ? { ...base, devices: { kind: "all" } } : base, rules: lines };
+}
+
+function chainOf(p: Plan, name: string, change: (rules: readonly NftRule[]) => readonly NftRule[]): Plan {
+  const chains = (t: NftTable): NftChain[] =>
+    t.chains.map((c) => (c.name === name ? { ...c, rules: change(c.rules) } : c));
+  return { ...p, nft: p.nft.map((t) => ({ ...t, chains: chains(t) })) };
+}
+
+function inChain(name: string, change: (rules: readonly NftRule[]) => readonly NftRule[]): Change {
+  return (p) => chainOf(p, name, change);
+}
+
+function both(change: (rules: readonly NftRule[]) => readonly NftRule[], also: Change = (p) => p): Change {
+  return (p) => also(chainOf(chainOf(p, "output", change), "egress", change));
+}
+
+function withRoute(table: number, change: (route: PlanRoute) => PlanRoute): Change {
+  return (p) => ({ ...p, routes: p.routes.map((r) => (r.table === table ? change(r) : r)) });
+}

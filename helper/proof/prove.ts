@@ -1,0 +1,164 @@
+// Proof, or the packet that breaks the plan. Every state of the tunnel's life with its plan, with everything that may go
+// wrong, and with every step between two plans; the clock is the caller's.
+import type { Policy } from "../contract/policy.ts";
+import type { Exit } from "../plan/exit.ts";
+import type { Facts } from "../plan/facts.ts";
+import type { Plan, PlanState } from "../plan/plan.ts";
+import { forwarded, identities, lanes, localNetwork, noEntry, noLoop } from "./arrivals.ts";
+import { concrete } from "./concrete.ts";
+import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
+import { memberOf } from "./member.ts";
+import type { PacketValue } from "./packet.ts";
+import { stateOf, type State } from "./state.ts";
+import { steps, undone } from "./steps.ts";
+import { walk, type End, type Step } from "./walk.ts";
+
+export interface ProofInput {
+  readonly policy: Policy;
+  readonly facts: Facts;
+  readonly exit: Exit;
+  readonly plans: {
+    readonly connecting: Plan;
+    readonly connected: Plan;
+    readonly locked: Plan;
+    readonly off?: Plan;
+  };
+}
+
+export interface Proof {
+  readonly kind: "proof";
+  readonly properties: number;
+  readonly held: number;
+  /** Classes of packets looked at, over all states and faults. */
+  readonly classes: number;
+  /** States times what may go wrong in them. */
+  readonly states: number;
+  /** What no proof here covers. */
+  readonly limits: readonly Limit[];
+}
+
+export interface Counterexample {
+  readonly kind: "counterexample";
+  readonly property: Property;
+  readonly state: PlanState;
+  readonly fault: string;
+  /** null where it is not one packet that breaks it (the order of steps, what taking down leaves). */
+  readonly packet: PacketValue | null;
+  readonly trace: readonly Step[];
+  readonly end: End | null;
+  readonly sentenceData: Readonly<Record<string, string>>;
+}
+
+/** Known ways past everything here, from design and kernel findings; shown to the user, not silently passed. */
+export const limits = [
+  /** G, 4.16, 4.48: AF_XDP sockets and tc redirects pass every nft hook */
+  "af-xdp",
+  "tc-redirect",
+  /** 4.10: without the egress chain raw frames meet no hook (P8, egress flushed) */
+  "raw-frames-without-egress",
+  /** 2.11, 3.14: with CAP_NET_ADMIN a program can give its packets the mark of answers, which lock 3 then believes */
+  "forged-answer-mark",
+  /** 13.3: an ICMP redirect moves one destination to another host of the link */
+  "icmp-redirect",
+  /** NAT and marks of nft tables that are not ours are not read */
+  "foreign-nft",
+  /** H: what a program in the direct lane does through kernel sockets is unmarked, so stricter, never looser */
+  "kernel-sockets",
+  /** 4.30: on kernels without the empty device prefix a new device is open to raw frames until the watch adds it */
+  "raw-frames-on-new-devices",
+] as const;
+export type Limit = (typeof limits)[number];
+
+const allProperties = 11;
+
+export function prove(input: ProofInput): Proof | Counterexample {
+  const { connecting, connected, locked, off } = input.plans;
+  let classes = 0;
+  let cases = 0;
+  for (const plan of [connecting, connected, locked]) {
+    const state = stateOf(input, plan);
+    cases += 1 + state.faults.length;
+    for (const check of checksOf(state)) {
+      const looked = check(state);
+      classes += looked.classes;
+      const worst = plainest(state, looked.findings);
+      if (worst) return worst;
+    }
+  }
+  const moved = steps(input);
+  classes += moved.classes;
+  cases += moved.steps;
+  const step = moved.findings[0];
+  if (step) return plainest(step.state, [step.finding]) ?? without(step.state, step.finding);
+  const left = off === undefined ? null : undone(input.facts, connected, off);
+  if (left)
+    return { ...nothing, kind: "counterexample", property: "P11", state: "off", fault: "none", sentenceData: left };
+  return {
+    kind: "proof",
+    properties: allProperties,
+    held: allProperties,
+    classes,
+    states: cases + 1,
+    limits: limits.filter((limit) => limit !== "raw-frames-on-new-devices" || !input.facts.features.devicePrefix),
+  };
+}
+
+function checksOf(state: State): ((state: State) => Looked)[] {
+  const always = [leaks, noLoop, localNetwork, noEntry, forwarded];
+  return state.name === "connected" ? [...always, lanes, identities] : always;
+}
+
+const nothing = { packet: null, trace: [], end: null } as const;
+
+/** The plainest of the packets found, with its way through the machine. undefined: none of them has a member. */
+function plainest(state: State, findings: readonly Finding[]): Counterexample | undefined {
+  let best: { value: PacketValue; finding: Finding; property: Property; rank: number } | undefined;
+  for (const finding of findings) {
+    const value = finding.cube === null ? undefined : memberOf(state.classes, finding.cube);
+    if (value === undefined) continue;
+    const property = finding.property ?? promiseBroken(state, finding, concrete(value, state.routes));
+    // what breaks with nothing gone wrong comes first, then the plainer promise, then the plainer packet
+    const rank = oddity(value) + (finding.fault === "none" ? 0 : 1000) + 100 * (property === "P1" ? 0 : 1);
+    if (best === undefined || rank < best.rank) best = { value, finding, property, rank };
+  }
+  if (best === undefined) return undefined;
+  const { finding, value, property } = best;
+  const { end, steps: trace } = walk(finding.machine, concrete(value, state.routes), finding.routing);
+  return {
+    kind: "counterexample",
+    property,
+    state: state.name,
+    fault: finding.fault,
+    packet: value,
+    trace,
+    end,
+    sentenceData: finding.data,
+  };
+}
+
+function without(state: State, finding: Finding): Counterexample {
+  return {
+    ...nothing,
+    kind: "counterexample",
+    property: finding.property ?? "P1",
+    state: state.name,
+    fault: finding.fault,
+    sentenceData: finding.data,
+  };
+}
+
+/** How far a packet is from what a browser sends: a small number is easy to understand. */
+function oddity(value: PacketValue): number {
+  const { origin } = value;
+  const born = origin.kind === "socket" ? (origin.device === null ? 0 : 4) + (origin.source === "set" ? 2 : 0) : 8;
+  const odd = [
+    value.carries !== "ip",
+    value.mark !== 0,
+    ![6, 17].includes(value.protocol),
+    value.ct !== 1,
+    value.hops !== 64,
+    value.sport !== 40000,
+    value.family === 6,
+  ];
+  return born + odd.filter(Boolean).length + 10 * value.flags.length;
+}
