@@ -46,7 +46,9 @@ function stage(facts: Facts): readonly string[] {
   return [
     "ip link set lo up",
     ...links.map((l) =>
-      l.kind === "bridge" ? `ip link add ${l.name} type bridge` : `ip link add ${l.name} type veth`,
+      l.kind === "bridge"
+        ? `ip link add ${l.name} type bridge`
+        : `ip link add ${l.name} type veth peer name far${l.index}`,
     ),
     ...links.filter((l) => l.master !== 0).map((l) => `ip link set ${l.name} master ${masterOf(facts, l.master)}`),
     ...links.map((l) => `ip link set ${l.name} up`),
