@@ -43,6 +43,7 @@ pub enum What {
     Unplug {
         port: String,
     },
+    /// After taking everything that was sent by now: the records hold at least what the totals count.
     Totals,
 }
 

@@ -13,7 +13,7 @@ use super::control::{self, Order, Totals, What, WireSpec};
 use super::record::Record;
 use super::segment::Segment;
 use super::shape::{Chance, Fate, Line, Shape, Why};
-use super::tap::{PortSpec, Tap, check};
+use super::tap::{PortSpec, TX_QUEUE_LEN, Tap, check};
 use crate::clock;
 
 /// Frames taken from one device before the others have their turn: a flood must not starve orders.
@@ -78,7 +78,9 @@ pub fn run(spec: WireSpec) -> io::Result<()> {
                 TIMER => drain(&wire.timer),
                 // the machine deleted its device: the descriptor would be ready for ever
                 port if broken => wire.ports[port as usize].tap = None,
-                port => wire.take(port as usize, &mut buffer)?,
+                port => {
+                    wire.take(port as usize, &mut buffer)?;
+                }
             }
         }
         wire.deliver()?;
@@ -146,10 +148,13 @@ impl Wire {
         self.listen(fd, index as u64)
     }
 
-    fn take(&mut self, from: usize, buffer: &mut [u8]) -> io::Result<()> {
-        for _ in 0..TURN {
+    /// How many frames there were, at most a turn.
+    fn take(&mut self, from: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < TURN {
             let Some(port) = self.ports.get_mut(from) else { break };
             let Some(length) = port.tap.as_ref().and_then(|tap| tap.read(buffer)) else { break };
+            taken += 1;
             let frame = &buffer[..length];
             port.record.add(clock::realtime(), frame);
             port.totals.frames += 1;
@@ -157,10 +162,22 @@ impl Wire {
             self.pass(from, frame);
         }
         // before deliver(): what arrives is in the file
-        match self.ports.get_mut(from) {
-            Some(port) => port.record.flush(),
-            None => Ok(()),
+        if let Some(port) = self.ports.get_mut(from) {
+            port.record.flush()?;
         }
+        Ok(taken)
+    }
+
+    /// Takes all that machines have sent by now, so that the records hold it when this is answered.
+    fn settle(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0u8; LONGEST];
+        for port in 0..self.ports.len() {
+            let mut turns = TX_QUEUE_LEN / TURN + 1;
+            while turns > 0 && self.take(port, &mut buffer)? > 0 {
+                turns -= 1;
+            }
+        }
+        Ok(())
     }
 
     fn pass(&mut self, from: usize, frame: &[u8]) {
@@ -245,6 +262,7 @@ impl Wire {
                 self.segment.forget(index);
             }
             What::Totals => {
+                self.settle().map_err(|wrong| wrong.to_string())?;
                 let totals: BTreeMap<&str, Totals> =
                     self.ports.iter().map(|port| (port.name.as_str(), port.totals)).collect();
                 return Ok(json!(totals));

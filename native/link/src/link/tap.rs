@@ -16,7 +16,7 @@ const IFF_TAP: libc::c_short = 0x0002;
 const IFF_NO_PI: libc::c_short = 0x1000;
 /// Frames that wait for this process to read them. A frame that finds the queue full is dropped unseen; the default of
 /// 500 fills in 5 ms at 100,000 a second, less than a time slice on a busy machine.
-const TX_QUEUE_LEN: libc::c_int = 20_000;
+pub const TX_QUEUE_LEN: usize = 20_000;
 
 /// What a port is: a device of this name in the network namespace of this process.
 #[derive(Debug, Clone, Deserialize)]
@@ -89,7 +89,7 @@ fn open_here(spec: &PortSpec) -> io::Result<Tap> {
     check(any)?;
     // SAFETY: `any` was just opened and belongs to nobody else.
     let any = unsafe { OwnedFd::from_raw_fd(any) };
-    request.ifr_ifru.ifru_metric = TX_QUEUE_LEN;
+    request.ifr_ifru.ifru_metric = TX_QUEUE_LEN as libc::c_int;
     // SAFETY: SIOCSIFTXQLEN reads one ifreq; ifru_metric shares its place with ifru_qlen, both are ints.
     check(unsafe { libc::ioctl(any.as_raw_fd(), libc::SIOCSIFTXQLEN as libc::Ioctl, &request) })?;
     Ok(Tap { fd })
