@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { afterEach, expect, test } from "vitest";
 
@@ -265,6 +267,10 @@ async function until(done: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
+/** After a collection: what is garbage is not held. */
 function heap(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
   return process.memoryUsage().heapUsed + process.memoryUsage().external;
 }

@@ -1,11 +1,10 @@
 // Starts an engine process, hands it descriptors, speaks UAPI with it. The engine gets everything it may touch as an open
-// descriptor: 3 the TUN adapter, 4 the UAPI socket it answers on, 5 and 6 its UDP sockets, born with the engine's mark. It runs
-// as another user, without groups, without any capability, with no_new_privs from before its first instruction on
-// (setpriv), and the kernel kills it when the helper's main thread ends.
+// descriptor: 3 the TUN adapter, 4 the UAPI socket it answers on, 5 and 6 its UDP sockets, born with the engine's mark. It is
+// told which user to become; it gives its rights away itself, before it reads a byte, and dies with the helper.
 //
-// wireguard-go stands in where ours is not built. It opens its UDP socket itself, so it must set the mark itself
-// (`fwmark=`), for which it keeps CAP_NET_ADMIN and nothing else; it also sets the adapter's MTU to 1420 while starting, which
-// `apply` puts right. Tried with 0.0.20220316.
+// wireguard-go stands in where ours is not built. It gives nothing away by itself, so setpriv does, before its first
+// instruction. It opens its UDP socket itself, so it must set the mark itself (`fwmark=`), for which it keeps CAP_NET_ADMIN and
+// nothing else; it also sets the adapter's MTU to 1420 while starting, which `apply` puts right. Tried with 0.0.20220316.
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -140,7 +139,8 @@ async function live(setup: EngineSetup, child: ChildProcess): Promise<Engine> {
 }
 
 function commandOf(kind: EngineKind, user: EngineUser | null): { command: string; args: string[] } {
-  const caps = kind.standIn ? "-all,+net_admin" : "-all";
+  if (!kind.standIn) return { command: kind.path, args: [linkName] };
+  const caps = "-all,+net_admin";
   const who = user === null ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
   const rights = [`--inh-caps=${caps}`, `--ambient-caps=${caps}`, `--bounding-set=${caps}`, "--no-new-privs"];
   return { command: "setpriv", args: [...who, ...rights, "--pdeathsig=KILL", kind.path, linkName] };

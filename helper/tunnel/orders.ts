@@ -48,7 +48,7 @@ export interface ProveInput {
   readonly policy: Policy;
   readonly facts: Facts;
   readonly exit: Exit;
-  readonly plans: readonly Plan[];
+  readonly plans: { readonly connecting: Plan; readonly connected: Plan; readonly locked: Plan };
 }
 
 /** What is known and open while the helper lives; run.ts holds it. */
@@ -69,7 +69,8 @@ export interface Prepared {
   readonly node: Id;
   readonly configuration: Configuration;
   readonly exit: Exit;
-  readonly connecting: Plan;
+  /** What closes: connecting, or the lock that stands already. */
+  readonly closing: Plan;
   readonly connected: Plan;
 }
 
@@ -181,23 +182,26 @@ function compileFor(
   configuration: Configuration,
   exit: Exit,
 ): Answer<Prepared> {
-  const first = live.applied === null ? "connecting" : "switching";
-  const plans: Plan[] = [];
-  for (const state of [first, "connected", "locked"] as const) {
-    const plan = deps.compile({ policy, facts, exit, state });
-    if (!plan.ok) return plan;
-    plans.push(plan.value);
-  }
-  const [connecting, connected] = plans;
-  if (connecting === undefined || connected === undefined) throw new Error("two plans were compiled");
+  const input = { policy, facts, exit };
+  const connecting = deps.compile({ ...input, state: "connecting" });
+  if (!connecting.ok) return connecting;
+  const connected = deps.compile({ ...input, state: "connected" });
+  if (!connected.ok) return connected;
+  const locked = deps.compile({ ...input, state: "locked" });
+  if (!locked.ok) return locked;
+  // a lock that stands with its adapter holds as it is, and keeps the direct lane; else the gate closes for everything but
+  // the new endpoint, also when another node is being left
+  const holds = live.applied?.plan.state === "locked" && live.applied.node === node && locked.value.link !== null;
+  const closing = holds ? locked.value : connecting.value;
+  const plans = { connecting: connecting.value, connected: connected.value, locked: locked.value };
   const proof = deps.prove({ policy, facts, exit, plans });
   if (!proof.ok) return proof;
   live.proof = proof.value;
-  return grant({ node, configuration, exit, connecting, connected });
+  return grant({ node, configuration, exit, closing, connected: connected.value });
 }
 
 async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
-  const { node, exit, connecting } = preparedOf(live);
+  const { node, exit, closing } = preparedOf(live);
   const ref = deps.store.node(node);
   outcome.step("gate-closed", { state: "running", tookMs: null });
   // before the first change: whoever dies in the middle is found by the next life
@@ -205,7 +209,7 @@ async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
     ...{ node, name: ref?.name ?? "", address: exit.endpoint.address },
     endpoint: `${ref?.endpoint.host ?? exit.endpoint.address}:${exit.endpoint.port}`,
   });
-  const applied = await apply(deps, live, node, exit, connecting);
+  const applied = await apply(deps, live, node, exit, closing);
   outcome.step("gate-closed", { state: "done", tookMs: applied.tookMs });
   return { kind: "closed" };
 }
@@ -252,14 +256,14 @@ async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
   const exit = live.exits.get(node) ?? live.applied?.exit;
   if (exit === undefined) return { kind: "lock-failed" };
   const facts = await readFacts(deps, live);
-  const policy = deps.store.policy();
-  const plan = deps.compile({ policy, facts, exit, state: "locked" });
+  const input = { policy: deps.store.policy(), facts, exit };
+  const plan = deps.compile({ ...input, state: "locked" });
   if (!plan.ok) {
     deps.log("lock not compiled", { refusal: plan.refusal.code });
     // what stands was closed already; without anything standing nothing is claimed
     return live.applied === null ? { kind: "lock-failed" } : { kind: "locked", mended: false };
   }
-  const proof = deps.prove({ policy, facts, exit, plans: [plan.value] });
+  const proof = proveWith(deps, input, plan.value, plan.value);
   if (!proof.ok) {
     deps.log("lock not proven", proof.refusal);
     return { kind: "lock-failed" };
@@ -275,17 +279,30 @@ async function replan(deps: Deps, live: Live): Promise<Said> {
   if (applied === null) return { kind: "replanned", mended: false };
   const facts = await readFacts(deps, live);
   const { node, exit } = applied;
-  const policy = deps.store.policy();
-  const plan = deps.compile({ policy, facts, exit, state: "connected" });
+  const input = { policy: deps.store.policy(), facts, exit };
+  const plan = deps.compile({ ...input, state: "connected" });
   if (!plan.ok) return { kind: "refused", refusal: plan.refusal };
   const same = samePlan(applied.plan, plan.value);
   if (!same) {
-    const proof = deps.prove({ policy, facts, exit, plans: [plan.value] });
+    const locked = deps.compile({ ...input, state: "locked" });
+    if (!locked.ok) return { kind: "refused", refusal: locked.refusal };
+    const proof = proveWith(deps, input, plan.value, locked.value);
     if (!proof.ok) return { kind: "refused", refusal: proof.refusal };
     live.proof = proof.value;
   }
   const { commands } = await apply(deps, live, node, exit, plan.value);
   return { kind: "replanned", mended: same && commands.length > 0 };
+}
+
+/** One plan alone, with the lock it falls back to. */
+function proveWith(
+  deps: Deps,
+  input: Omit<CompileInput, "state">,
+  plan: Plan,
+  locked: Plan,
+): Answer<ProofSummary | null> {
+  const { policy, facts, exit } = input;
+  return deps.prove({ policy, facts, exit, plans: { connecting: locked, connected: plan, locked } });
 }
 
 async function undo(deps: Deps, live: Live): Promise<Said> {

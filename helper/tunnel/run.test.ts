@@ -107,7 +107,7 @@ test("an engine that dies is replaced behind the lock, and the gate is never und
   await world.until((s) => s.state.kind === "locked" && s.state.cause === "engine-died");
   await world.until((s) => s.state.kind === "connected");
   expect(world.engines).toHaveLength(2);
-  expect(world.kernel.states()).toEqual(["connecting", "connected", "locked", "switching", "connected"]);
+  expect(world.kernel.states()).toEqual(["connecting", "connected", "locked", "connecting", "connected"]);
   expect(world.kernel.undos).toBe(undos);
 });
 

@@ -1,0 +1,29 @@
+// Each request of the contract → what the tunnel and the store do for it.
+import { grant, refuse } from "../contract/refusal.ts";
+import type { Store } from "../nodes/store.ts";
+import { printPlan } from "../plan/print.ts";
+import type { Deps } from "../tunnel/orders.ts";
+import type { Tunnel } from "../tunnel/run.ts";
+import { checkLeaks } from "../tunnel/seen.ts";
+import type { Handlers } from "./dispatch.ts";
+
+export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly now: () => number }): Handlers {
+  return {
+    status: async () => grant(tunnel.status()),
+    connect: ({ node }) => tunnel.connect(node),
+    disconnect: () => tunnel.disconnect(),
+    nodes: async () => grant([...store.nodes()]),
+    import: async ({ text, name }) => store.add(text, name),
+    remove: async ({ node }) => (tunnel.inUse() === node ? refuse("node.in-use", { node }) : store.remove(node)),
+    rename: async ({ node, name }) => store.rename(node, name),
+    favourite: async ({ node, favourite }) => store.favourite(node, favourite),
+    policy: async () => grant(store.policy()),
+    setPolicy: ({ policy }) => tunnel.setPolicy(policy),
+    async plan({ node, policy }) {
+      const plans = await tunnel.plansFor(node, policy);
+      return plans.ok ? grant({ text: printPlan(plans.value.connected), notes: [] }) : plans;
+    },
+    leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
+    reset: () => tunnel.reset(),
+  };
+}
