@@ -1,0 +1,146 @@
+// The typed door to native/addon: the only file that loads it. What crosses as JSON gets its type back here; the Rust
+// side writes exactly these shapes (serde structures with the same field names), so this is a parser and may cast.
+import { createRequire } from "node:module";
+
+import type * as Addon from "../../native/addon/index.d.ts";
+import type { Address } from "../contract/prefix.ts";
+import type { Operation } from "../plan/diff.ts";
+import type { AddressFact, LinkFact, NexthopFact, RouteFact, RuleFact } from "../plan/facts.ts";
+import type { NftChain, NftRule, NftSet, NftTable } from "../plan/nft.ts";
+
+export interface Reading {
+  readonly links: readonly LinkFact[];
+  readonly addresses: readonly AddressFact[];
+  readonly routes: readonly RouteFact[];
+  readonly rules: readonly RuleFact[];
+  /** null: this kernel has no nexthop objects. */
+  readonly nexthops: readonly NexthopFact[] | null;
+}
+
+/** What netlink can do: everything but sysctls. */
+export type NetlinkOperation = Exclude<Operation, { readonly kind: "sysctl.set" }>;
+
+/** A refused change: its place in the list, the errno's symbol and the kernel's own words, if it has any. */
+export interface Failure {
+  readonly index: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** One step of an nft transaction; table and set and chain are made when missing, else changed in place. */
+export type NftStep =
+  | { readonly kind: "table.set"; readonly owned: boolean }
+  | { readonly kind: "table.del" }
+  | { readonly kind: "set.add"; readonly set: string; readonly type: NftSet["type"] }
+  | {
+      readonly kind: "set.fill";
+      readonly set: string;
+      readonly type: NftSet["type"];
+      readonly elements: NftSet["elements"];
+    }
+  | { readonly kind: "set.del"; readonly set: string }
+  | { readonly kind: "chain.set"; readonly chain: string; readonly base: NftChain["base"] }
+  | { readonly kind: "chain.devices.del"; readonly chain: string; readonly base: NonNullable<NftChain["base"]> }
+  | { readonly kind: "chain.fill"; readonly chain: string; readonly rules: readonly NftRule[] }
+  | { readonly kind: "chain.del"; readonly chain: string };
+export type NftChange = NftStep & { readonly family: NftTable["family"]; readonly table: string };
+
+export interface ListedTable {
+  readonly family: string;
+  readonly name: string;
+  /** NFT_TABLE_F_*: 1 dormant, 2 owner, 4 persist. */
+  readonly flags: number;
+  readonly owner: number | null;
+}
+
+/** A table as the kernel has it. A rule that our words cannot say is told as foreign. */
+export interface ReadTable {
+  readonly family: NftTable["family"];
+  readonly name: string;
+  readonly owned: boolean;
+  readonly sets: readonly NftSet[];
+  readonly chains: readonly ReadChain[];
+}
+export interface ReadChain {
+  readonly name: string;
+  readonly base: NftChain["base"];
+  readonly rules: readonly ReadRule[];
+}
+export type ReadRule = (NftRule & { readonly packets: number; readonly bytes: number }) | { readonly foreign: string };
+
+export interface NftFeatures {
+  readonly nft: boolean;
+  readonly owner: boolean;
+  readonly devicePrefix: boolean;
+}
+
+export interface Question {
+  readonly to: Address;
+  readonly from?: Address;
+  readonly iif?: string;
+  readonly oif?: string;
+  readonly mark?: number;
+  readonly uid?: number;
+  readonly protocol?: number;
+  readonly sport?: number;
+  readonly dport?: number;
+}
+export type RouteAnswer =
+  { readonly kind: "route"; readonly route: RouteFact } | { readonly kind: "refused"; readonly code: string };
+
+/** An announcement of the kernel. `author` is a netlink port, 0 for the kernel itself. */
+export type NetlinkEvent =
+  | { readonly kind: "link"; readonly gone: boolean; readonly author: number; readonly link: LinkFact }
+  | { readonly kind: "address"; readonly gone: boolean; readonly author: number; readonly address: AddressFact }
+  | { readonly kind: "route"; readonly gone: boolean; readonly author: number; readonly route: RouteFact }
+  | { readonly kind: "rule"; readonly gone: boolean; readonly author: number; readonly rule: RuleFact }
+  | { readonly kind: "nexthop"; readonly gone: boolean; readonly author: number; readonly nexthop: NexthopFact }
+  | {
+      readonly kind: "nft";
+      readonly author: number;
+      readonly program: string;
+      readonly tables: readonly { readonly family: string; readonly name: string }[];
+    }
+  /** Announcements were lost: read the machine again. */
+  | { readonly kind: "overrun" };
+
+const path = process.env.CULVERT_ADDON ?? "../../native/addon/culvert.node";
+const addon = createRequire(import.meta.url)(path) as typeof Addon;
+
+export const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } =
+  addon;
+
+export function netlinkRead(fd: number): Reading {
+  return JSON.parse(addon.netlinkRead(fd)) as Reading;
+}
+
+export function netlinkApply(fd: number, operations: readonly NetlinkOperation[]): readonly Failure[] {
+  return JSON.parse(addon.netlinkApply(fd, JSON.stringify(operations))) as readonly Failure[];
+}
+
+export function routeGet(fd: number, question: Question): RouteAnswer {
+  return JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer;
+}
+
+export function nftList(fd: number): readonly ListedTable[] {
+  return JSON.parse(addon.nftList(fd)) as readonly ListedTable[];
+}
+
+export function nftRead(fd: number, family: NftTable["family"], name: string): ReadTable | null {
+  return JSON.parse(addon.nftRead(fd, family, name)) as ReadTable | null;
+}
+
+/** One transaction. Empty: all of it was done. Otherwise nothing was. */
+export function nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[] {
+  return JSON.parse(addon.nftApply(fd, JSON.stringify(changes))) as readonly Failure[];
+}
+
+export function nftProbe(fd: number): NftFeatures {
+  return JSON.parse(addon.nftProbe(fd)) as NftFeatures;
+}
+
+export function watch(tell: (event: NetlinkEvent) => void): { close(): void } {
+  return addon.watch((json) => {
+    tell(JSON.parse(json) as NetlinkEvent);
+  });
+}

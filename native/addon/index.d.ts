@@ -1,0 +1,48 @@
+// The surface of src/lib.rs, kept by hand beside it. Strings named `…Json` hold the types that helper/kernel/native.ts
+// gives back. Whatever cannot be done throws an Error whose `code` is the errno's symbol (EPERM, ENODEV, …).
+
+/** An rtnetlink socket. */
+export declare function netlinkOpen(): number;
+/** An nfnetlink socket: tables made with `owned` are its own for as long as it is open. */
+export declare function nftOpen(): number;
+/** How the changes made on this socket are signed in announcements. */
+export declare function netlinkPort(fd: number): number;
+export declare function netlinkRead(fd: number): string;
+/** Every operation is tried; the refused ones come back. */
+export declare function netlinkApply(fd: number, operationsJson: string): string;
+export declare function routeGet(fd: number, questionJson: string): string;
+export declare function nftList(fd: number): string;
+export declare function nftRead(fd: number, family: string, name: string): string;
+/** One transaction: an empty list comes back when all was done, refusals when nothing was. */
+export declare function nftApply(fd: number, changesJson: string): string;
+export declare function nftProbe(fd: number): string;
+
+export interface TunOptions {
+  name: string;
+  /** A virtio_net_hdr in front of each packet. */
+  vnetHeader: boolean;
+  /** Absent: as it is. */
+  persist?: boolean;
+  /** The user who may attach without rights. */
+  owner?: number;
+}
+/** Creates the adapter or attaches to it. */
+export declare function tunOpen(options: TunOptions): number;
+/** Marked before it is bound; mark 0 sets none. */
+export declare function udpOpen(
+  family: number,
+  port: number,
+  mark: number,
+  address?: string,
+): { fd: number; port: number };
+export declare function unixListen(path: string, mode: number): number;
+export declare function peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
+export declare function closeFd(fd: number): void;
+/** Round trips in milliseconds, in the order of the addresses; null: no answer in time. */
+export declare function ping(addresses: string[], mark: number, timeoutMs: number): Promise<(number | null)[]>;
+
+/** Announcements, each as JSON, until closed. */
+export declare function watch(listener: (eventJson: string) => void): Watcher;
+export declare class Watcher {
+  close(): void;
+}

@@ -1,0 +1,206 @@
+//! Changes of the machine as the kernel announces them, each with its author: the netlink port of who asked for it,
+//! 0 for the kernel itself (kernel/README 9.15). One thread, two multicast sockets, one event a call.
+//!
+//! Not everything is announced (IPv4 routes lost with their link, 9.17), and a full queue loses announcements: that is
+//! told as `overrun`. In both cases the listener reads the machine again.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use serde::Serialize;
+
+use crate::netlink::link::Link;
+use crate::netlink::message::{Received, attributes, messages, network_number, string};
+use crate::netlink::{address, link, nexthop, route, rule, socket};
+use crate::nft::read::family_name;
+use crate::sys::{self, Doing, Errno, Outcome};
+
+const SOL_NETLINK: i32 = 270;
+const NETLINK_ADD_MEMBERSHIP: i32 = 1;
+/// RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE, _IPV6_RULE, _NEXTHOP
+const ROUTING_GROUPS: [u32; 8] = [1, 5, 7, 8, 9, 11, 19, 32];
+/// NFNLGRP_NFTABLES
+const NFT_GROUP: u32 = 7;
+const NFT_SUBSYSTEM: u16 = 10;
+/// NFT_MSG_NEWGEN closes each transaction; its attributes name the program.
+const NEWGEN: u16 = 15;
+const NFTA_GEN_PROC_PID: u16 = 2;
+const NFTA_GEN_PROC_NAME: u16 = 3;
+/// In every message but NEWGEN, NFTA_*_TABLE or NFTA_TABLE_NAME.
+const NFTA_ANY_TABLE: u16 = 1;
+const BUFFER: usize = 65536;
+const QUEUE: i32 = 8 << 20;
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Event {
+    Link { gone: bool, author: u32, link: Link },
+    Address { gone: bool, author: u32, address: address::Address },
+    Route { gone: bool, author: u32, route: Box<route::Route> },
+    Rule { gone: bool, author: u32, rule: Box<rule::Rule> },
+    Nexthop { gone: bool, author: u32, nexthop: nexthop::Nexthop },
+    Nft { author: u32, program: String, tables: Vec<NamedTable> },
+    Overrun,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct NamedTable {
+    family: String,
+    name: String,
+}
+
+pub struct Watch {
+    stop: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// `tell` gets each event as JSON, on the watch's own thread.
+    pub fn start(tell: impl Fn(String) + Send + 'static) -> Outcome<Self> {
+        let routing = open(libc::NETLINK_ROUTE, &ROUTING_GROUPS)?;
+        // a kernel without nftables has nothing to announce
+        let nft = open(libc::NETLINK_NETFILTER, &[NFT_GROUP]).ok();
+        let asking = socket::open(libc::NETLINK_ROUTE)?;
+        let links = socket::dump(asking.as_raw_fd(), &link::request(), link::read).doing("reading links")?;
+        let stop = Arc::new(sys::event().doing("making an event descriptor")?);
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("culvert-watch".into())
+            .spawn(move || {
+                let mut listener = Listener { links, touched: BTreeSet::new(), tell: &tell };
+                listener.run(&routing, nft.as_ref(), &stopped);
+            })
+            .map_err(|_| Errno(libc::EAGAIN))
+            .doing("starting the watch")?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    pub fn close(&mut self) {
+        sys::wake(&self.stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct Listener<'a> {
+    links: Vec<Link>,
+    /// Tables that the running transaction has touched.
+    touched: BTreeSet<NamedTable>,
+    tell: &'a dyn Fn(String),
+}
+
+impl Listener<'_> {
+    fn run(&mut self, routing: &OwnedFd, nft: Option<&OwnedFd>, stop: &OwnedFd) {
+        let mut fds = vec![stop.as_raw_fd(), routing.as_raw_fd()];
+        fds.extend(nft.map(AsRawFd::as_raw_fd));
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let Ok(ready) = sys::readable(&fds, -1) else { return };
+            if ready[0] {
+                return;
+            }
+            for (&fd, ready) in fds.iter().zip(&ready).skip(1) {
+                if *ready && !self.take(fd, fd == routing.as_raw_fd(), &mut buffer) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Everything that lies in one socket's queue. False: the socket is broken.
+    fn take(&mut self, fd: RawFd, routing: bool, buffer: &mut [u8]) -> bool {
+        loop {
+            match socket::receive(fd, buffer, libc::MSG_DONTWAIT) {
+                Ok(got) => {
+                    for message in messages(&buffer[..got]) {
+                        let event = if routing { self.routing(&message) } else { self.nft(&message) };
+                        event.iter().for_each(|event| self.send(event));
+                    }
+                }
+                Err(Errno(libc::EAGAIN)) => return true,
+                Err(Errno(libc::ENOBUFS | libc::EMSGSIZE)) => self.send(&Event::Overrun),
+                Err(_) => {
+                    self.send(&Event::Overrun);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn routing(&mut self, message: &Received) -> Option<Event> {
+        let author = message.port;
+        // each kind has NEW and DEL, one after the other
+        let gone = message.kind & 3 == 1;
+        match message.kind & !3 {
+            link::RTM_NEWLINK => {
+                let link = link::read(message)?;
+                self.links.retain(|known| known.index != link.index);
+                if !gone {
+                    self.links.push(link.clone());
+                }
+                Some(Event::Link { gone, author, link })
+            }
+            address::RTM_NEWADDR => {
+                Some(Event::Address { gone, author, address: address::read(message, &self.links)? })
+            }
+            route::RTM_NEWROUTE => {
+                Some(Event::Route { gone, author, route: Box::new(route::read(message, &self.links)?) })
+            }
+            rule::RTM_NEWRULE => Some(Event::Rule { gone, author, rule: Box::new(rule::read(message)?) }),
+            nexthop::RTM_NEWNEXTHOP => {
+                Some(Event::Nexthop { gone, author, nexthop: nexthop::read(message, &self.links)? })
+            }
+            _ => None,
+        }
+    }
+
+    fn nft(&mut self, message: &Received) -> Option<Event> {
+        if message.kind >> 8 != NFT_SUBSYSTEM {
+            return None;
+        }
+        if message.kind & 0xff != NEWGEN {
+            let family = family_name(*message.body.first()?);
+            let (_, name) = attributes(message.body, 4).find(|(kind, _)| *kind == NFTA_ANY_TABLE)?;
+            self.touched.insert(NamedTable { family, name: string(name) });
+            return None;
+        }
+        let (mut author, mut program) = (message.port, String::new());
+        for (kind, value) in attributes(message.body, 4) {
+            match kind {
+                NFTA_GEN_PROC_PID => author = network_number(value),
+                NFTA_GEN_PROC_NAME => program = string(value),
+                _ => {}
+            }
+        }
+        Some(Event::Nft { author, program, tables: std::mem::take(&mut self.touched).into_iter().collect() })
+    }
+
+    fn send(&self, event: &Event) {
+        if let Ok(text) = serde_json::to_string(event) {
+            (self.tell)(text);
+        }
+    }
+}
+
+fn open(protocol: i32, groups: &[u32]) -> Outcome<OwnedFd> {
+    let socket = socket::open(protocol)?;
+    let fd = socket.as_raw_fd();
+    let _ = sys::set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, QUEUE);
+    for group in groups {
+        // a group this kernel does not have (nexthops before 5.3) announces nothing
+        match sys::set_option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, *group) {
+            Ok(()) | Err(Errno(libc::EINVAL | libc::ENOENT)) => {}
+            Err(errno) => return Err(errno).doing("joining a netlink group"),
+        }
+    }
+    Ok(socket)
+}
