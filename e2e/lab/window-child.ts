@@ -91,6 +91,7 @@ async function carryOut(order: Order): Promise<unknown> {
         electron.getAppMetrics().map((one) => ({ type: one.type, kilobytes: one.memory.workingSetSize })),
       );
     case "close":
+      app.removeListener("close", end);
       await app.close();
       app = undefined;
       page = undefined;
@@ -102,8 +103,14 @@ async function carryOut(order: Order): Promise<unknown> {
 async function launch({ electron, folder, args }: Launch): Promise<number> {
   const began = performance.now();
   app = await _electron.launch({ executablePath: electron, args: [folder, ...args] });
+  app.once("close", end);
   page = await app.firstWindow();
   page.setDefaultTimeout(patienceMs);
   await page.locator("h1").first().waitFor();
   return performance.now() - began;
+}
+
+/** The person closed the window: there is nothing left to steer. */
+function end(): void {
+  process.exit(0);
 }

@@ -15,6 +15,8 @@ export interface Window {
   waitFor(css: string, timeoutMs?: number): Promise<void>;
   text(css: string): Promise<string>;
   close(): Promise<void>;
+  /** When the driver is gone, by whatever way. */
+  readonly closed: Promise<void>;
   /** From start to a window that shows its first heading, milliseconds. */
   readonly startedMs: number;
 }
@@ -59,6 +61,11 @@ export async function openWindow(lab: Lab, machine: Machine, language = "en"): P
   return {
     order,
     startedMs,
+    closed: new Promise((done) =>
+      child.once("exit", () => {
+        done();
+      }),
+    ),
     click: async (role, name) => {
       await order({ do: "click", role, name });
     },

@@ -1,0 +1,357 @@
+// The demo, step by step: what a person does, what goes wrong on purpose, and what the wires saw meanwhile. Leaks are
+// counted by the wires alone; the window and the helper are only asked where they say something a person relies on.
+import { join } from "node:path";
+
+import type { Allowed } from "./judge.ts";
+import { connectedTo, offline, onSecond } from "../net/allowed.ts";
+import { type Culvert, startCulvert } from "./culvert.ts";
+import { everything, flood, type FloodReport, longOpen, openFlood } from "./flood.ts";
+import { nodeIn } from "./internet.ts";
+import { confOf } from "./keys.ts";
+import type { Lab } from "./lab.ts";
+import type { Machine } from "./machine.ts";
+import { places } from "./places.ts";
+import { until } from "./process.ts";
+import type { Report } from "./report.ts";
+import { differences, type Snapshot, snapshot } from "./snapshot.ts";
+import type { Watcher } from "./watcher.ts";
+import { openWindow, type Window } from "./window.ts";
+
+export interface Stage {
+  readonly lab: Lab;
+  readonly laptop: Machine;
+  readonly report: Report;
+  readonly folder: string;
+  readonly say: (line: string) => void;
+  readonly home: Watcher;
+  readonly second: Watcher;
+  /** When the second uplink was plugged in. */
+  readonly plugged: { at: number | null };
+  culvert?: Culvert;
+  window?: Window;
+  before?: Snapshot;
+}
+
+export interface Step {
+  readonly title: string;
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+const node = nodeIn("Harbourton");
+const backup = [`${places.backup.ipv4}/32`, `${places.backup.ipv6}/128`];
+const faultSeconds = 4;
+const connected = '[data-situation="proven"], [data-situation="protected"]';
+
+export const steps: readonly Step[] = [
+  { title: "Before Culvert: do the wires see what leaves?", run: control },
+  { title: "A newcomer opens the window.", run: firstWindow },
+  { title: "A broken configuration file.", run: badFile },
+  { title: "A node by its configuration file, and connect.", run: addAndConnect },
+  { title: "Pages by IPv4 and IPv6.", run: pages },
+  { title: "The printer on the local network.", run: print },
+  { title: "One network goes direct, because the person says so.", run: direct },
+  { title: "Every screen, small and large, light and dark.", run: screens },
+  { title: "The engine is killed under a flood.", run: engineKilled },
+  { title: "The helper is killed under a flood.", run: helperKilled },
+  { title: "The adapter is deleted under a flood.", run: adapterDeleted },
+  { title: "A second uplink with metric 0 is plugged in under a flood.", run: secondUplink },
+  { title: "The gate's helper is killed while pings flood.", run: gateUnderPings },
+  { title: "Disconnect, and look whether the machine is as before.", run: disconnect },
+];
+
+async function control({ laptop, home, report, ...stage }: Stage): Promise<void> {
+  const since = Date.now();
+  const sent = total(await flood(laptop, everything(), 2));
+  const { counts } = await home.look(offline, since);
+  report.check(
+    "without Culvert the wire sees everything",
+    counts.beside >= sent * 0.9 && sent > 10_000,
+    `${figure(counts.beside)} frames in the open of ${figure(sent)} packets sent`,
+  );
+  stage.say("  From here on every such frame is a leak.");
+}
+
+async function firstWindow(stage: Stage): Promise<void> {
+  const { lab, laptop, report } = stage;
+  stage.before = await snapshot(laptop);
+  stage.culvert = await startCulvert(lab, laptop);
+  stage.window = await openWindow(lab, laptop);
+  await shot(stage, "first-run", "A newcomer's first look: no node yet");
+  report.check("the window opens", true, `${Math.round(stage.window.startedMs)} ms from start to its first words`);
+}
+
+async function badFile(stage: Stage): Promise<void> {
+  const { report } = stage;
+  const window = must(stage.window);
+  await paste(window, "Broken", confOf(node).replace("Address", "PostUp = touch /tmp/owned\nAddress"));
+  await window.click("button", "Add only");
+  const said = await window.text('[role="alert"]');
+  await shot(stage, "bad-file", "A file that asks to run a command");
+  const known = await must(stage.culvert).nodes();
+  report.check("a hostile file is refused in words and adds nothing", known.length === 0, `“${said}”`);
+  await window.click("button", "Forget this text");
+}
+
+async function addAndConnect(stage: Stage): Promise<void> {
+  const { report, home } = stage;
+  const window = must(stage.window);
+  await paste(window, node.city, confOf(node));
+  await shot(stage, "add-node", "A node by its configuration file");
+  const since = Date.now();
+  await window.click("button", "Add and connect");
+  await window.waitFor(connected);
+  const took = Date.now() - since;
+  const status = await must(stage.culvert).waitFor(["connected"]);
+  await until("the address as the node sees it", async () => {
+    const now = await must(stage.culvert).status();
+    return now.seenAs.ipv4 === null ? undefined : true;
+  });
+  await shot(stage, "connected", "Connected");
+  const { counts, beside } = await home.look(connectedTo(node), status.since);
+  report.check(
+    "connected by the window's button",
+    true,
+    `${took} ms from click to the window's “${await headline(window)}”`,
+  );
+  report.check("nothing beside the tunnel since", counts.beside === 0, wire(counts, beside));
+}
+
+async function pages({ laptop, report, home }: Stage): Promise<void> {
+  const since = Date.now();
+  for (const [family, host, expected] of [
+    ["IPv4", places.web.ipv4, node.address4],
+    ["IPv6", `[${places.web.ipv6}]`, node.address6],
+  ] as const) {
+    const caller = await fetchAddress(laptop, `http://${host}/json`);
+    report.check(
+      `a page by ${family} comes through the node`,
+      caller === expected,
+      `the host saw ${caller}, the node is ${expected}`,
+    );
+  }
+  const byName = await fetchAddress(laptop, `http://${places.web.name}/json`);
+  report.check("names are asked inside", byName !== "", `${places.web.name} answered, and saw ${byName}`);
+  const { counts, beside } = await home.look(connectedTo(node), since);
+  report.check("and nothing of it beside the tunnel", counts.beside === 0, wire(counts, beside));
+}
+
+async function print({ laptop, report, lab }: Stage): Promise<void> {
+  const job = `echo page | timeout 5 bash -c 'cat > /dev/tcp/${places.printer.ipv4}/9100'`;
+  await laptop.exec(job, { mayFail: true });
+  const page = await laptop.exec(["curl", "-sS", "-m", "5", `http://${places.printer.ipv4}/jobs`], { mayFail: true });
+  const jobs = lab.events("printer", "printed");
+  report.check(
+    "the printer prints",
+    jobs.length > 0,
+    `${jobs.length} job on the printer; its page says ${page.stdout.trim() || "nothing"}`,
+  );
+}
+
+async function direct(stage: Stage): Promise<void> {
+  const { laptop, report, home } = stage;
+  const window = must(stage.window);
+  await window.click("button", "Lanes");
+  await window.click("button", "Add rule");
+  await window.order({ do: "fill", label: "Name", text: "Backup" });
+  await window.order({ do: "fill", label: "To these networks or addresses, one a line", text: backup.join("\n") });
+  await window.click("button", "Take over");
+  await shot(stage, "lanes-draft", "A rule before it is saved");
+  await window.click("button", "Save and apply");
+  await until("the rule is applied", async () => {
+    const status = await must(stage.culvert).status();
+    return status.state.kind === "connected" && status.direct.some((d) => d.text.includes("Backup")) ? true : undefined;
+  });
+  const since = Date.now();
+  const caller = await fetchAddress(laptop, `http://${places.backup.ipv4}/json`);
+  const other = await fetchAddress(laptop, `http://${places.web.ipv4}/json`);
+  report.check(
+    "the direct network is reached directly",
+    caller === places.home.ipv4,
+    `backup saw ${caller}, the home is ${places.home.ipv4}`,
+  );
+  report.check("and all else still through the node", other === node.address4, `the web host saw ${other}`);
+  const { counts, beside } = await home.look(now(), since);
+  report.check("direct is only what was said to be", counts.beside === 0 && counts.direct > 0, wire(counts, beside));
+  await window.click("button", "Connect");
+}
+
+async function screens(stage: Stage): Promise<void> {
+  const window = must(stage.window);
+  for (const theme of ["light", "dark"] as const) {
+    await window.order({ do: "theme", theme });
+    for (const [width, height] of [
+      [760, 560],
+      [1080, 720],
+      [1600, 1000],
+    ] as const) {
+      await window.order({ do: "size", width, height });
+      for (const screen of ["Connect", "Nodes", "Lanes", "Leaks", "Settings"]) {
+        await window.click("button", screen);
+        await shot(stage, `${screen.toLowerCase()}-${width}-${theme}`, `${screen}, ${width} × ${height}, ${theme}`);
+      }
+    }
+  }
+  await window.order({ do: "theme", theme: "light" });
+  await window.order({ do: "size", width: 1080, height: 720 });
+  await window.click("button", "Connect");
+  stage.report.check("every screen opens at every size", true, "30 pictures below");
+}
+
+async function engineKilled(stage: Stage): Promise<void> {
+  await underFlood(stage, "engine killed", async () => {
+    const engines = await must(stage.culvert).engines();
+    for (const pid of engines) process.kill(pid, "SIGKILL");
+    return `SIGKILL for ${engines.length} engine`;
+  });
+}
+
+async function helperKilled(stage: Stage): Promise<void> {
+  const culvert = must(stage.culvert);
+  await underFlood(stage, "helper killed", async () => {
+    await culvert.kill();
+    await pause(1500);
+    await culvert.start();
+    return "SIGKILL for the helper, 1.5 s without one, a new one started";
+  });
+}
+
+async function adapterDeleted(stage: Stage): Promise<void> {
+  await underFlood(stage, "adapter deleted", async () => {
+    await stage.laptop.exec("ip link del culvert0");
+    return "ip link del culvert0";
+  });
+}
+
+async function secondUplink(stage: Stage): Promise<void> {
+  const { lab, laptop } = stage;
+  stage.plugged.at = Date.now();
+  await underFlood(stage, "second uplink with metric 0", async () => {
+    await lab.wire("second").plug("laptop");
+    const { uplink, ipv4, gateway } = places.second;
+    await laptop.exec(
+      `ip link set ${uplink} up; ip addr add ${ipv4}/24 dev ${uplink}; ip route add default via ${gateway} dev ${uplink} metric 0`,
+    );
+    return `${uplink} came with a default route of metric 0`;
+  });
+}
+
+async function gateUnderPings(stage: Stage): Promise<void> {
+  const culvert = must(stage.culvert);
+  const pings = everything().filter((stream) => stream.kind === "echo");
+  await underFlood(
+    stage,
+    "gate's helper killed under pings",
+    async () => {
+      await culvert.kill();
+      await pause(1500);
+      await culvert.start();
+      return "SIGKILL for the helper, 1.5 s without one";
+    },
+    pings,
+  );
+}
+
+async function disconnect(stage: Stage): Promise<void> {
+  const { laptop, report } = stage;
+  const window = must(stage.window);
+  await laptop.exec(`ip link del ${places.second.uplink}`, { mayFail: true });
+  await stage.lab.wire("second").unplug("laptop");
+  await window.click("button", "Disconnect");
+  await window.waitFor('[data-situation="off"]');
+  await shot(stage, "off", "Off again");
+  await must(stage.culvert).stop();
+  const changed = differences(must(stage.before), await snapshot(laptop));
+  report.check(
+    "the machine is as before",
+    changed.length === 0,
+    changed.length === 0
+      ? "links, addresses, rules, routes, nexthops, nft, sysctls and resolv.conf are equal"
+      : changed.slice(0, 8).join("; "),
+  );
+}
+
+/** Breaks something while packets of every kind are sent, waits for the tunnel to come back, and asks the wires. */
+async function underFlood(
+  stage: Stage,
+  name: string,
+  breakIt: () => Promise<string>,
+  streams = [...everything({}, "", 200), ...longOpen(200)],
+): Promise<void> {
+  const { laptop, report } = stage;
+  const culvert = must(stage.culvert);
+  const running = await openFlood(laptop, streams, 60);
+  const since = Date.now();
+  running.go();
+  await pause(500);
+  const done = await breakIt();
+  await pause(faultSeconds * 1000 - 500);
+  await shot(stage, name.replaceAll(/[^a-z0-9]+/g, "-"), name);
+  const back = await culvert.waitFor(["connected"], 30_000).then(
+    () => true,
+    () => false,
+  );
+  const tried = total(await running.stop(), "tried");
+  const [home, second] = [await stage.home.look(now(), since), await lookSecond(stage, since)];
+  const beside = home.counts.beside + second.counts.beside;
+  report.check(
+    `${name}: nothing beside the tunnel`,
+    beside === 0 && tried > 2000,
+    `${done}; ${figure(tried)} packets tried; ${wire({ ...home.counts, beside }, [...home.beside, ...second.beside])}`,
+  );
+  report.check(
+    `${name}: it comes back by itself`,
+    back,
+    back ? "connected again" : `still ${(await culvert.status()).state.kind}`,
+  );
+}
+
+async function lookSecond(stage: Stage, since: number): Promise<Awaited<ReturnType<Watcher["look"]>>> {
+  const at = stage.plugged.at;
+  return stage.second.look(onSecond(now()), at === null ? Date.now() : Math.max(at, since));
+}
+
+const now = (): Allowed => connectedTo(node, { direct: backup });
+
+async function paste(window: Window, name: string, text: string): Promise<void> {
+  await window.order({ do: "click-css", css: "button:has-text('Paste text')" });
+  await window.order({ do: "fill", label: "Paste text", text });
+  await window.order({ do: "fill", label: "Name", text: name });
+}
+
+async function shot(stage: Stage, name: string, caption: string): Promise<void> {
+  await must(stage.window).order({ do: "shot", file: `/run/culvert-lab/home/${name}.png` });
+  await stage.laptop.exec(`cat /run/culvert-lab/home/${name}.png > '${join(stage.folder, `${name}.png`)}'`);
+  stage.report.shot(`${name}.png`, caption);
+}
+
+const headline = (window: Window): Promise<string> => window.text("h1");
+
+async function fetchAddress(laptop: Machine, url: string): Promise<string> {
+  const got = await laptop.exec(["curl", "-sS", "-m", "8", url], { mayFail: true });
+  if (got.code !== 0) return `nobody (${got.stderr.trim()})`;
+  return String((JSON.parse(got.stdout) as { address: unknown }).address);
+}
+
+function total(report: FloodReport, what: "sent" | "tried" = "sent"): number {
+  return Object.values(report).reduce((sum, one) => {
+    const refused = what === "tried" ? Object.values(one.refused).reduce((a, b) => a + b, 0) : 0;
+    return sum + one.sent + refused;
+  }, 0);
+}
+
+function wire(counts: Readonly<Record<string, number>>, beside: readonly string[]): string {
+  const seen = Object.entries(counts)
+    .filter(([, n]) => n > 0)
+    .map(([kind, n]) => `${figure(n)} ${kind}`)
+    .join(", ");
+  const first = beside.length === 0 ? "" : `; first: ${beside.slice(0, 3).join(" | ")}`;
+  return `the wires saw ${seen === "" ? "nothing" : seen}${counts["beside"] === 0 ? ", 0 beside" : ""}${first}`;
+}
+
+const figure = (n: number): string => n.toLocaleString("en").replaceAll(",", " ");
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("a step came before the one it stands on");
+  return value;
+}
