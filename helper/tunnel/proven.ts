@@ -1,0 +1,58 @@
+// Remembers what was proven. A proof is of plans for one policy, one far end and one machine; what is ours on the machine
+// (link, tables, rules, gate) is no part of it, because the prover leaves it out as well. So a plan proven before connecting
+// needs no second proof afterwards, and a click waits for none that was made while nobody waited.
+import { createHash } from "node:crypto";
+
+import { type Answer, grant } from "../contract/refusal.ts";
+import type { ProofSummary } from "../contract/status.ts";
+import type { Facts } from "../plan/facts.ts";
+import { linkName, nexthopIds, protocolKernel, ranges, tableName } from "../plan/numbers.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { ProveInput } from "./orders.ts";
+
+export type Prove = (input: ProveInput) => Answer<ProofSummary | null>;
+
+/** Machines, policies and far ends remembered; each holds the plans of a few states. */
+const remembered = 64;
+
+export function rememberProofs(prove: Prove): Prove {
+  const known = new Map<string, Map<string, ProofSummary | null>>();
+  return (input) => {
+    const { policy, exit, plans } = input;
+    const about = digest({ policy, exit, facts: foreignFacts(input.facts) });
+    const names = [plans.connecting, plans.connected, plans.locked].map(digest);
+    const before = known.get(about);
+    const proofs = names.map((name) => before?.get(name));
+    const [first] = proofs;
+    if (first !== undefined && proofs.every((p) => p !== undefined)) return grant(first);
+    const answer = prove(input);
+    if (!answer.ok) return answer;
+    known.delete(about);
+    known.set(about, new Map([...(before ?? []), ...names.map((name) => [name, answer.value] as const)]));
+    for (const oldest of known.keys()) {
+      if (known.size <= remembered) break;
+      known.delete(oldest);
+    }
+    return answer;
+  };
+}
+
+/** The machine without what is ours, as the prover sees it. Who resolves names, and others' tables, decide no packet's way. */
+export function foreignFacts(facts: Facts): Partial<Facts> {
+  const oursByTable = (table: number): boolean => table >= ranges.firstTable && table <= ranges.lastTable;
+  return {
+    links: facts.links.filter((l) => l.name !== linkName),
+    addresses: facts.addresses.filter((a) => a.link !== linkName),
+    routes: facts.routes.filter((r) => !oursByTable(r.table) && !r.legs.some((leg) => leg.dev === linkName)),
+    rules: facts.rules.filter(
+      (r) => r.protocol !== protocolKernel || r.priority < ranges.firstPriority || r.priority > ranges.lastPriority,
+    ),
+    nexthops: facts.nexthops.filter((n) => n.id < nexthopIds.first || n.id > nexthopIds.last),
+    nftTables: facts.nftTables.filter((t) => t.name !== tableName),
+    features: facts.features,
+  };
+}
+
+function digest(value: Plan | object): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("base64");
+}
