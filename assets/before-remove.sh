@@ -4,5 +4,5 @@ set -eu
 case "${1:-remove}" in upgrade) exit 0 ;; esac
 if [ -d /run/systemd/system ] && systemctl is-active --quiet culvert.service; then
   culvert reset
-  systemctl disable --now culvert.service culvert-boot.service
+  systemctl disable --now culvert.service
 fi
