@@ -42,7 +42,7 @@ export function inetChains(ground: Ground): readonly NftChain[] {
   const inner = ground.links.filter((link) => link.inner);
   const welcome = ground.policy.welcome.length > 0;
   return [
-    ...(welcome ? [chain("answer", [setMark("for lock 3: an answer", marks.reply), accept("an answer")])] : []),
+    ...(welcome ? [chain("answer", answer(ground))] : []),
     ...ground.links.map((link, i) => chain(linkChain(i), linkLines(ground, link))),
     ...(ground.open ? [chain("tunnel", tunnelLines(ground))] : []),
     ...(inner.length > 0 ? [chain("from_inner", fromInner(ground)), chain("to_inner", toInner(ground))] : []),
@@ -51,6 +51,15 @@ export function inetChains(ground: Ground): readonly NftChain[] {
     base("forward", "forward", 0, forward(inner)),
     base("output", "output", 0, output(ground, welcome)),
   ];
+}
+
+/** Only from an outside address of this machine; what has another source is judged by the lines after the jump. */
+function answer(ground: Ground): readonly NftRule[] {
+  const sources = [...new Set(ground.links.filter((link) => !link.inner).flatMap((link) => link.sources))];
+  return sources.flatMap((source) => [
+    setMark("for lock 3: an answer", marks.reply, saddr(source)),
+    accept("an answer", saddr(source)),
+  ]);
 }
 
 /** P7: the inside address exists on culvert0 alone. The last rule catches exactly what names it elsewhere. */

@@ -18,8 +18,8 @@ export const reject = (note: string, ...matches: NftMatch[]): NftRule => {
 };
 export const jump = (note: string, chain: string, ...matches: NftMatch[]): NftRule =>
   rule(note, { kind: "jump", chain }, matches);
-export const setMark = (note: string, value: number): NftRule =>
-  rule(note, { kind: "set-mark", mask: markMask, value }, []);
+export const setMark = (note: string, value: number, ...matches: NftMatch[]): NftRule =>
+  rule(note, { kind: "set-mark", mask: markMask, value }, matches);
 
 export const iif = (name: string): NftMatch => ({ kind: "iifname", name });
 export const oif = (name: string): NftMatch => ({ kind: "oifname", name });
@@ -58,6 +58,11 @@ export function known(text: string): Prefix {
   return prefix;
 }
 
+/** A rule's id is the user's: what could end a comment or is no ASCII stands as a point. */
+function plain(note: string): string {
+  return note.replaceAll(/[^\x20-\x7e]|["\\]/g, ".").slice(0, 120);
+}
+
 function rule(note: string, verdict: NftVerdict, matches: readonly NftMatch[]): NftRule {
-  return { note: note.slice(0, 120), matches, counter: false, verdict };
+  return { note: plain(note), matches, counter: false, verdict };
 }

@@ -60,7 +60,7 @@ export function outsideLinksOf(facts: Facts, ways: readonly Way[] = waysOf(facts
   const place = new Map<string, number>();
   for (const way of ways) if (!place.has(way.dev)) place.set(way.dev, place.size);
   return facts.links
-    .filter((link) => !link.loopback && link.name !== linkName && link.up)
+    .filter((link) => !link.loopback && link.name !== linkName && link.up && plainName.test(link.name))
     .filter((link) => place.has(link.name) || isOwn(facts, link))
     .sort((a, b) => (place.get(a.name) ?? place.size) - (place.get(b.name) ?? place.size) || a.index - b.index)
     .map((link) => outsideLink(facts, link, ways));
@@ -107,6 +107,8 @@ export function unapprovedOf(policy: Policy, links: readonly OutsideLink[]): rea
 const mainTable = 254;
 /** RTPROT_RA: systemd-networkd and NetworkManager lay an advertised on-link prefix under it; gateways are never taken. */
 const protocolRa = 9;
+/** A name like `eth*` would say more in nft than one link; who names a link so gets nothing through it. */
+const plainName = /^[\w.@-]+$/;
 /** Virtual ports: what hangs on them is on this machine. Kinds as in IFLA_INFO_KIND. */
 const virtualKinds = new Set(["veth", "tun", "tap", "dummy", "netkit"]);
 /** RFC 1918, RFC 3927; RFC 4193, RFC 4291 (link-local). 100.64.0.0/10 belongs to providers (RFC 6598). */
@@ -181,7 +183,7 @@ function isOnLink(route: RouteFact, dev: string): boolean {
 }
 
 function devicesOf(facts: Facts, link: LinkFact): readonly string[] {
-  const beneath = facts.links.filter((l) => l.master === link.index && l.master !== 0);
+  const beneath = facts.links.filter((l) => l.master === link.index && plainName.test(l.name));
   return [link.name, ...beneath.flatMap((port) => devicesOf(facts, port))];
 }
 
