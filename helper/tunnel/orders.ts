@@ -263,7 +263,9 @@ async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
     // what stands was closed already; without anything standing nothing is claimed
     return live.applied === null ? { kind: "lock-failed" } : { kind: "locked", mended: false };
   }
-  const proof = proveWith(deps, input, plan.value, plan.value);
+  // without a way out there is no connected plan; then the lock is all there is to prove
+  const connected = deps.compile({ ...input, state: "connected" });
+  const proof = proveWith(deps, input, connected.ok ? connected.value : plan.value, plan.value);
   if (!proof.ok) {
     deps.log("lock not proven", proof.refusal);
     return { kind: "lock-failed" };

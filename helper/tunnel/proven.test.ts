@@ -33,7 +33,8 @@ test("what is ours on the machine asks for no new proof, anything else does", ()
   prove({ ...input, policy: policy({ ipv6: "block" }) });
   const another = { ...input.plans.connected, sysctls: [{ key: "net.ipv4.ip_forward", value: "1" }] };
   prove({ ...input, plans: { ...input.plans, connected: another } });
-  expect(count()).toBe(6);
+  prove({ ...input, facts: { ...dualStack, sysctls: { "net.ipv4.ip_forward": "1" } } });
+  expect(count()).toBe(7);
 });
 
 test("a refusal is not remembered as a proof", () => {

@@ -19,7 +19,9 @@ export function rememberProofs(prove: Prove): Prove {
   const known = new Map<string, Map<string, ProofSummary | null>>();
   return (input) => {
     const { policy, exit, plans } = input;
-    const about = digest({ policy, exit, facts: foreignFacts(input.facts) });
+    const set = new Set(Object.values(plans).flatMap((plan: Plan) => plan.sysctls.map((s) => s.key)));
+    const sysctls = Object.entries(input.facts.sysctls).filter(([key]) => !set.has(key));
+    const about = digest({ policy, exit, sysctls, facts: foreignFacts(input.facts) });
     const names = [plans.connecting, plans.connected, plans.locked].map(digest);
     const before = known.get(about);
     const proofs = names.map((name) => before?.get(name));
