@@ -1,9 +1,9 @@
 // P2, P4, P5, P6, P7: what must arrive does, by its own way, and what must not come in does not. All with the real rules
 // and routes of one state, nothing having gone wrong.
-import type { Address } from "../contract/prefix.ts";
+import { hostPrefix } from "../contract/prefix.ts";
 import { markMask, marks } from "../plan/numbers.ts";
 import { explore, type Cube } from "./classes.ts";
-import { broadcast4, localMulticast4, multicast4, multicast6 } from "./fib.ts";
+import { broadcast4, localMulticast4, multicast4, multicast6, oneOf } from "./fib.ts";
 import type { Finding, Looked, Property } from "./leaks.ts";
 import { localTable, mainTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
@@ -51,9 +51,7 @@ export function localNetwork(state: State): Looked {
     const { end } = walk(machine, packet);
     if (end.kind !== "left" || machine.links.get(end.device)?.tunnel === true) return null;
     if (wanted.beside(packet, end.device) !== "lan") return null;
-    const here = wanted.lan.some(
-      (l) => l.device === end.device && packet.destination({ key: l.prefix, prefixes: [l.prefix] }),
-    );
+    const here = wanted.lan.some((l) => l.device === end.device && packet.destination(oneOf(l.prefix)));
     return end.gateway === null && here ? null : { wanted: "a neighbour" };
   });
 }
@@ -69,10 +67,10 @@ export function lanes(state: State): Looked {
 function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   const { wanted, machine, bare } = state;
   if (isOwn(packet) || !ordinary(packet)) return null;
-  const lan = wanted.isLan(packet);
-  const { lane } = lan ? { lane: "direct" as const } : wanted.lane(packet);
-  const query = wanted.isQuery(packet);
-  if (query && (lan || lane === "direct") && !wanted.isResolver(packet)) return null;
+  if (wanted.isLan(packet)) return onItsLink(state, packet);
+  const { lane } = wanted.lane(packet);
+  // P3 says what becomes of other queries
+  if (wanted.isQuery(packet) && !wanted.isResolver(packet)) return null;
   const bareEnd = lane === "direct" ? walk(bare, packet).end : null;
   const { end } = walk(machine, packet);
   const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
@@ -85,6 +83,26 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   }
   if (bareEnd?.kind !== "left") return null;
   return same(end, bareEnd) ? null : { wanted: say(bareEnd) };
+}
+
+/** The local network: to the neighbour, by a device that has the prefix. */
+function onItsLink({ wanted, machine }: State, packet: Packet): ReturnType<Judge> {
+  if (wanted.isQuery(packet)) return null;
+  const { end } = walk(machine, packet);
+  const here = (device: string): boolean =>
+    wanted.lan.some((l) => l.device === device && packet.destination(oneOf(l.prefix)));
+  return end.kind === "left" && end.gateway === null && here(end.device) ? null : { wanted: "a neighbour" };
+}
+
+/** P3 inside the tunnel: a query goes to a resolver that policy or node names, and to nobody else. */
+export function names(state: State): Looked {
+  const { wanted, machine } = state;
+  const all = starts(state, [...sockets(state, null, "unset"), ...sockets(state, null, "set")]);
+  return judged(state, "P3", all, (packet) => {
+    if (!wanted.isQuery(packet) || wanted.isResolver(packet)) return null;
+    const { end } = walk(machine, packet);
+    return end.kind === "left" && machine.links.get(end.device)?.tunnel === true ? { wanted: "refused" } : null;
+  });
 }
 
 /** P6: answers leave by the address they came in on, callers who are welcome get in, nobody else does. */
@@ -213,11 +231,9 @@ function ordinary(packet: Packet): boolean {
 
 function holder(machine: Machine, packet: Packet): string | null {
   for (const { link, address } of machine.addresses)
-    if (machine.links.get(link)?.tunnel !== true && packet.source({ key: host(address), prefixes: [] })) return link;
+    if (machine.links.get(link)?.tunnel !== true && packet.source(oneOf(hostPrefix(address)))) return link;
   return null;
 }
-
-const host = (address: Address): string => `${address}/${address.includes(":") ? 128 : 32}`;
 
 /** Whether callers from there can have come in on the device: main has a way back by it. */
 function reaches(device: string, packet: Packet): boolean {
@@ -228,7 +244,7 @@ function reaches(device: string, packet: Packet): boolean {
 
 /** Callers of the local network are not strangers. */
 function inNeighbourhood(state: State, packet: Packet): boolean {
-  return state.wanted.lan.some((l) => packet.source({ key: l.prefix, prefixes: [] }));
+  return state.wanted.lan.some((l) => packet.source(oneOf(l.prefix)));
 }
 
 function coming(state: State): Cube[] {

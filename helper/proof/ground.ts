@@ -205,3 +205,7 @@ export function chain(
   const base = { type, hook, priority: 0, policy };
   return { name: hook, base: hook === "egress" ? { ...base, devices: { kind: "all" } } : base, rules };
 }
+
+/** Facts without rules, as the compiler's samples are, with those every machine has. */
+export const withRules = (facts: Facts): Facts =>
+  facts.rules.length > 0 ? facts : { ...facts, rules: sortRules(defaultRules.map(rule)) };

@@ -290,6 +290,8 @@ function gate(open: boolean): NftTable[] {
   ];
   const inTunnel = [
     drop(out(linkName), mark(marks.engine)),
+    ...(open ? [accept(out(linkName), saddr("10.77.0.2/32"), daddr("10.77.0.1/32"))] : []),
+    ...noQueries.map((rule) => ({ ...rule, matches: [out(linkName), ...rule.matches] })),
     ...(open ? ["10.77.0.2/32", "fd77::2/128"].map((own) => accept(out(linkName), saddr(own))) : []),
     drop(out(linkName)),
   ];

@@ -4,7 +4,7 @@ import type { Policy } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
-import { forwarded, identities, lanes, localNetwork, noEntry, noLoop } from "./arrivals.ts";
+import { forwarded, identities, lanes, localNetwork, names, noEntry, noLoop } from "./arrivals.ts";
 import { concrete } from "./concrete.ts";
 import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
 import { memberOf } from "./member.ts";
@@ -105,7 +105,7 @@ export function prove(input: ProofInput): Proof | Counterexample {
 
 function checksOf(state: State): ((state: State) => Looked)[] {
   const always = [leaks, noLoop, localNetwork, noEntry, forwarded];
-  return state.name === "connected" ? [...always, lanes, identities] : always;
+  return state.name === "connected" ? [...always, names, lanes, identities] : always;
 }
 
 const nothing = { packet: null, trace: [], end: null } as const;

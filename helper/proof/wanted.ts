@@ -10,7 +10,7 @@ import { mainTable, ownRoute } from "./machine.ts";
 import { ctStates, type Packet, type PrefixSet } from "./packet.ts";
 
 /** Why a packet may leave by something else than the tunnel. */
-export type Reason = "engine" | "neighbours" | "lease" | "lan" | "direct" | "reply";
+export type Reason = "inner" | "engine" | "neighbours" | "lease" | "lan" | "direct" | "reply";
 
 export interface Wanted {
   /** Everything that is asked of an address here, for the classes. */
@@ -25,6 +25,7 @@ export interface Wanted {
   isEngine(packet: Packet): boolean;
   /** The engine's packets, whoever they go to: what P2 keeps out of the tunnel. */
   isMarkedEngine(packet: Packet): boolean;
+  /** For a resolver that may be asked through the tunnel: those policy names, else those the node names. */
   isResolver(packet: Packet): boolean;
   isInside(side: "source" | "destination", packet: Packet): boolean;
   isOutside(side: "source" | "destination", packet: Packet): boolean;
@@ -61,6 +62,7 @@ const leaseServers6 = set("lease servers", ["ff02::1:2/128", "fe80::/10"]);
 
 export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
   const inner = innerBridges(facts);
+  const innerDevices = new Set([...inner, ...portsOf(facts, inner)]);
   const lan = lanPrefixes(policy, facts).filter((l) => policy.lan.allow || inner.has(l.device));
   const lanSet = set(
     "lan",
@@ -76,6 +78,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
   );
   const outside = set("outside", outsideSources(facts));
   const resolvers = set("resolvers", policy.dns.servers.map(hostPrefix));
+  const given = set("given resolvers", exit.dns.map(hostPrefix));
   const endpoint = set("endpoint", [hostPrefix(exit.endpoint.address)]);
   const carried = set("carried", exit.allowedIps);
   const rules = policy.rules.map(ruleQuestions);
@@ -114,6 +117,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
         inside,
         outside,
         resolvers,
+        given,
         endpoint,
         carried,
         linkMulticast,
@@ -127,11 +131,12 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
     ],
     ...{ lane, isQuery, isEngine, isLan, isWelcome, lan, carried },
     isMarkedEngine: (packet) => packet.mark(markMask, marks.engine),
-    isResolver: (packet) => packet.destination(resolvers),
+    isResolver: (packet) => packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
     isInside: (side, packet) => packet[side](inside),
     isOutside: (side, packet) => packet[side](outside),
     carries: (packet) => !(packet.family === 6 && noCarry6) && packet.destination(carried),
     beside(packet, device) {
+      if (innerDevices.has(device)) return "inner";
       if (packet.carries === "arp") return packet.source(inside) ? null : "neighbours";
       if (packet.carries === "other") return packet.ethertype(etherTypeEapol) ? "neighbours" : null;
       // K: what is source-routed goes elsewhere than it says
@@ -258,4 +263,9 @@ export function innerBridges(facts: Facts): Set<string> {
   return new Set(
     bridges.filter((b) => facts.links.every((l) => l.master !== b.index || virtual.has(l.kind))).map((b) => b.name),
   );
+}
+
+function portsOf(facts: Facts, bridges: ReadonlySet<string>): string[] {
+  const indexes = new Set(facts.links.filter((l) => bridges.has(l.name)).map((l) => l.index));
+  return facts.links.filter((l) => indexes.has(l.master)).map((l) => l.name);
 }
