@@ -108,7 +108,7 @@ test("a helper of another protocol version is not spoken to", async () => {
 test.each([
   ["a line that is no JSON", "nonsense"],
   ["an event outside the contract", '{"event":"status","data":{"seq":"one"}}'],
-  ["a line without an end", "x".repeat(1024 * 1024 + 1)],
+  ["a line without an end", "x".repeat(8 * 1024 * 1024 + 1)],
 ])("%s cuts the link, and it is made anew", async (_what, line) => {
   const said = vi.spyOn(console, "error").mockReturnValue(undefined);
   await linked();

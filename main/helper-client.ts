@@ -37,6 +37,9 @@ const timeoutsMs: Partial<Record<RequestName, number>> = {
 };
 const timeoutMs = 15_000;
 
+/** The helper may say more in a line than it takes in one: a list of many nodes. */
+const maxHeardBytes = 8 * maxLineBytes;
+
 /** First and longest pause between two tries; a helper that was just started is found within the first few. */
 const retryMs = { first: 250, longest: 4000 };
 
@@ -197,6 +200,6 @@ function readLines(socket: Socket, line: (text: string) => void): void {
     }
     if (from < chunk.length) parts.push(chunk.subarray(from));
     size += chunk.length - from;
-    if (size > maxLineBytes) socket.destroy();
+    if (size > maxHeardBytes) socket.destroy();
   });
 }
