@@ -23,6 +23,8 @@ export type Order =
   | { readonly do: "theme"; readonly theme: "light" | "dark" }
   | { readonly do: "shot"; readonly file: string }
   | { readonly do: "memory" }
+  /** An expression in the page, for what only the page knows: when it saw a click. */
+  | { readonly do: "evaluate"; readonly expression: string }
   | { readonly do: "close" };
 
 export interface Told {
@@ -90,6 +92,8 @@ async function carryOut(order: Order): Promise<unknown> {
       return app.evaluate(({ app: electron }) =>
         electron.getAppMetrics().map((one) => ({ type: one.type, kilobytes: one.memory.workingSetSize })),
       );
+    case "evaluate":
+      return page.evaluate(order.expression);
     case "close":
       app.removeListener("close", end);
       await app.close();
