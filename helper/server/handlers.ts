@@ -13,7 +13,11 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
     connect: ({ node }) => tunnel.connect(node),
     disconnect: () => tunnel.disconnect(),
     nodes: async () => grant([...store.nodes()]),
-    import: async ({ text, name }) => store.add(text, name),
+    async import({ text, name }) {
+      const added = store.add(text, name);
+      tunnel.warm();
+      return added;
+    },
     remove: async ({ node }) => (tunnel.inUse() === node ? refuse("node.in-use", { node }) : store.remove(node)),
     rename: async ({ node, name }) => store.rename(node, name),
     favourite: async ({ node, favourite }) => store.favourite(node, favourite),

@@ -4,6 +4,7 @@
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import type { Drift, NodeRef, Status, Traffic } from "../contract/status.ts";
+import { proveAhead } from "./ahead.ts";
 import { start, step as move, survives } from "./machine.ts";
 import { carryOut, type Deps, type Live, plansFor, type Prepared, readFacts, refusalOf, type Said } from "./orders.ts";
 import type { Event, Id, Machine, Order } from "./states.ts";
@@ -22,6 +23,8 @@ export interface Tunnel {
   live(): Live;
   /** As which the node saw us; told by whoever asked it. */
   seen(seenAs: Status["seenAs"]): void;
+  /** Something changed that plans are made of: they are proven before somebody waits for them. */
+  warm(): void;
   subscribe(listener: Listener): () => void;
   /** Adopts what an earlier life left, then watches. */
   begin(): Promise<void>;
@@ -66,6 +69,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
     ...{ facts: null, uplinks: [], engine: null, prepared: null, applied: null, proof: null, undone: [] },
     exits: new Map(),
   };
+
+  const ahead = proveAhead(deps, live, () => machine);
 
   const refOf = (id: Id): NodeRef => {
     const node = deps.store.node(id);
@@ -129,6 +134,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       deps.log("state", { kind: machine.kind, ...("cause" in machine ? { cause: machine.cause } : {}) });
     }
     publish();
+    ahead.poke();
     if (machine.kind === "connected" && before.kind !== "connected") deps.connected(tunnel);
     if (isSettled(machine)) {
       const waiting = settled;
@@ -250,6 +256,9 @@ export function createTunnel(deps: RunDeps): Tunnel {
       seenAs = as;
       publish();
     },
+    warm() {
+      ahead.poke();
+    },
     subscribe(listener) {
       listeners = [...listeners, listener];
       return () => {
@@ -267,7 +276,16 @@ export function createTunnel(deps: RunDeps): Tunnel {
         adopt(wanted.node, wanted.address);
       }
       await readFacts(deps, live);
-      closers.push(watchMachine(deps, live, { touched: (change) => touched.push(change), happen, publish }));
+      closers.push(
+        watchMachine(deps, live, {
+          touched: (change) => touched.push(change),
+          happen,
+          publish: () => {
+            publish();
+            ahead.poke();
+          },
+        }),
+      );
       closers.push(
         watchTraffic(deps, live, () => machine, {
           traffic: (data) => {
@@ -278,8 +296,10 @@ export function createTunnel(deps: RunDeps): Tunnel {
         }),
       );
       publish();
+      ahead.poke();
     },
     async end() {
+      ahead.close();
       for (const close of closers.splice(0)) close();
       clearTimeout(retryTimer);
       interrupt.abort();
