@@ -1,5 +1,5 @@
 // Reads a wire's record while the wire writes it: where each frame begins is remembered, frames are parsed when asked for.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 
 import { type Frame, parseFrame } from "./frame.ts";
 
@@ -36,6 +36,8 @@ export function readRecord(path: string): RecordReader {
   };
 
   function* frames(since: number, until: number): Generator<Frame> {
+    // a port that was never plugged in has sent nothing
+    if (!existsSync(path)) return;
     const fd = openSync(path, "r");
     try {
       catchUp(fd);

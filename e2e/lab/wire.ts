@@ -11,6 +11,12 @@ import type { PortSpec, Shape, WireSpec } from "./topology.ts";
 export const binary = (name: "culvert-link" | "culvert-flood"): string =>
   fileURLToPath(new URL(`../../native/target/release/${name}`, import.meta.url));
 
+/**
+ * Frames that wait in a device for the wire to take them. One that finds the queue full is dropped unseen; the default of
+ * 1000 fills in 10 ms at 100,000 a second, less than a time slice on a busy machine.
+ */
+const queueLength = 20_000;
+
 export interface Totals {
   readonly frames: number;
   readonly bytes: number;
@@ -58,9 +64,13 @@ export async function startWire(
     return { name: port.machine, pid: machine.pid, device: port.device, mac: port.mac };
   };
   const plugged = spec.ports.filter((port) => port.plugged).map(portOf);
+  const widen = async (port: PortSpec): Promise<void> => {
+    await machines.get(port.machine)?.exec(`ip link set ${port.device} txqueuelen ${queueLength}`);
+  };
   const argument = JSON.stringify({ record: folder, seed, ports: plugged, shape: spec.shape });
   const child = spawn(binary("culvert-link"), [argument], { stdio: ["pipe", "pipe", "inherit"] });
   const ask = await talk(child, `wire ${spec.name}`);
+  await Promise.all(spec.ports.filter((port) => port.plugged).map(widen));
 
   const port = (machine: string): PortSpec => {
     const found = spec.ports.find((p) => p.machine === machine);
@@ -78,7 +88,10 @@ export async function startWire(
     port,
     shape: (shape, from) => order({ do: "shape", ...(from === undefined ? {} : { from }), shape }),
     carrier: (machine, on) => order({ do: "carrier", port: machine, on }),
-    plug: (machine) => order({ do: "plug", port: portOf(port(machine)) }),
+    plug: async (machine) => {
+      await order({ do: "plug", port: portOf(port(machine)) });
+      await widen(port(machine));
+    },
     unplug: (machine) => order({ do: "unplug", port: machine }),
     totals: async () => (await ask({ do: "totals" })) as Readonly<Record<string, Totals>>,
   };

@@ -15,6 +15,8 @@ import type { Machine } from "../lab/machine.ts";
 import { places } from "../lab/places.ts";
 import { until } from "../lab/process.ts";
 
+const heldLab = fileURLToPath(new URL("held-lab.ts", import.meta.url));
+const enterScript = fileURLToPath(new URL("../lab/enter.ts", import.meta.url));
 let lab: Lab;
 let laptop: Machine;
 beforeAll(async () => {
@@ -100,13 +102,26 @@ test("a device is born when it is plugged in and gone when it is pulled out, and
   await second.unplug("laptop");
 });
 
+// inside a user namespace there is only one account
+const accounts = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/)[2] !== "1";
+test.runIf(accounts)("a lab opens without root, in a user namespace", async () => {
+  const stranger = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+  const argv = [...stranger, process.execPath, enterScript, process.execPath, heldLab];
+  const [first, ...rest] = argv as [string, ...string[]];
+  const child = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, HELD_LAB: "user" } });
+  const said = await new Promise<string>((done) =>
+    child.stdout.once("data", (chunk: Buffer) => done(chunk.toString())),
+  );
+  expect(said).toBe(`open, a page tells ${places.home.ipv4}\n`);
+  child.kill("SIGKILL");
+  await until("nothing left", () => (members("user") === 0 ? true : undefined), 5000);
+});
+
 test("nothing is left of a lab whose first, outermost or innermost process is killed", async () => {
-  const script = fileURLToPath(new URL("held-lab.ts", import.meta.url));
-  const enterScript = fileURLToPath(new URL("../lab/enter.ts", import.meta.url));
   const ways = [
-    { argv: [process.execPath, enterScript, process.execPath, script], signal: "SIGKILL" },
-    { argv: [process.execPath, enterScript, process.execPath, script], signal: "SIGTERM" },
-    { argv: enterCommand([process.execPath, script]), signal: "SIGKILL" },
+    { argv: [process.execPath, enterScript, process.execPath, heldLab], signal: "SIGKILL" },
+    { argv: [process.execPath, enterScript, process.execPath, heldLab], signal: "SIGTERM" },
+    { argv: enterCommand([process.execPath, heldLab]), signal: "SIGKILL" },
   ] as const;
   for (const [index, way] of ways.entries()) {
     const name = `held-${index}`;

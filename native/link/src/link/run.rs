@@ -13,11 +13,13 @@ use super::control::{self, Order, Totals, What, WireSpec};
 use super::record::Record;
 use super::segment::Segment;
 use super::shape::{Chance, Fate, Line, Shape, Why};
-use super::tap::{PortSpec, TX_QUEUE_LEN, Tap, check};
+use super::tap::{PortSpec, Tap, check};
 use crate::clock;
 
 /// Frames taken from one device before the others have their turn: a flood must not starve orders.
 const TURN: usize = 128;
+/// Settling ends under a flood, too: a queue of 20,000 frames is taken in half as many turns.
+const MOST_TURNS: usize = 300;
 /// Larger than any frame of a device with an MTU up to 65,535.
 const LONGEST: usize = 65_600;
 const STDIN: u64 = u64::MAX;
@@ -172,7 +174,7 @@ impl Wire {
     fn settle(&mut self) -> io::Result<()> {
         let mut buffer = vec![0u8; LONGEST];
         for port in 0..self.ports.len() {
-            let mut turns = TX_QUEUE_LEN / TURN + 1;
+            let mut turns = MOST_TURNS;
             while turns > 0 && self.take(port, &mut buffer)? > 0 {
                 turns -= 1;
             }

@@ -14,10 +14,6 @@ const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
 const TUNSETCARRIER: libc::c_ulong = 0x4004_54e2;
 const IFF_TAP: libc::c_short = 0x0002;
 const IFF_NO_PI: libc::c_short = 0x1000;
-/// Frames that wait for this process to read them. A frame that finds the queue full is dropped unseen; the default of
-/// 500 fills in 5 ms at 100,000 a second, less than a time slice on a busy machine.
-pub const TX_QUEUE_LEN: usize = 20_000;
-
 /// What a port is: a device of this name in the network namespace of this process.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,15 +79,6 @@ fn open_here(spec: &PortSpec) -> io::Result<Tap> {
     request.ifr_ifru.ifru_hwaddr = hardware_address(&spec.mac)?;
     // SAFETY: SIOCSIFHWADDR on a TAP descriptor reads one ifreq.
     check(unsafe { libc::ioctl(raw, libc::SIOCSIFHWADDR as libc::Ioctl, &request) })?;
-
-    // SAFETY: plain socket(2); the descriptor is owned at once.
-    let any = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    check(any)?;
-    // SAFETY: `any` was just opened and belongs to nobody else.
-    let any = unsafe { OwnedFd::from_raw_fd(any) };
-    request.ifr_ifru.ifru_metric = TX_QUEUE_LEN as libc::c_int;
-    // SAFETY: SIOCSIFTXQLEN reads one ifreq; ifru_metric shares its place with ifru_qlen, both are ints.
-    check(unsafe { libc::ioctl(any.as_raw_fd(), libc::SIOCSIFTXQLEN as libc::Ioctl, &request) })?;
     Ok(Tap { fd })
 }
 
