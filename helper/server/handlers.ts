@@ -1,6 +1,7 @@
 // Each request of the contract → what the tunnel and the store do for it.
 import { grant, refuse } from "../contract/refusal.ts";
 import type { Store } from "../nodes/store.ts";
+import { notes, printNote } from "../policy/lint.ts";
 import { printPlan } from "../plan/print.ts";
 import type { Deps } from "../tunnel/orders.ts";
 import type { Tunnel } from "../tunnel/run.ts";
@@ -25,7 +26,10 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
     setPolicy: ({ policy }) => tunnel.setPolicy(policy),
     async plan({ node, policy }) {
       const plans = await tunnel.plansFor(node, policy);
-      return plans.ok ? grant({ text: printPlan(plans.value.connected), notes: [] }) : plans;
+      if (!plans.ok) return plans;
+      const { facts, exit, connected } = plans.value;
+      const said = notes({ policy: policy ?? store.policy(), facts, exit, state: "connected" });
+      return grant({ text: printPlan(connected), notes: said.map(printNote) });
     },
     leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
     reset: () => tunnel.reset(),

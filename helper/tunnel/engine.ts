@@ -142,7 +142,8 @@ function commandOf(kind: EngineKind, user: EngineUser | null): { command: string
   if (!kind.standIn) return { command: kind.path, args: [linkName] };
   const caps = "-all,+net_admin";
   const who = user === null ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
-  const rights = [`--inh-caps=${caps}`, `--ambient-caps=${caps}`, `--bounding-set=${caps}`, "--no-new-privs"];
+  // the bounding set needs CAP_SETPCAP to change, and binds nobody who cannot gain rights anyway
+  const rights = [`--inh-caps=${caps}`, `--ambient-caps=${caps}`, "--no-new-privs"];
   return { command: "setpriv", args: [...who, ...rights, "--pdeathsig=KILL", kind.path, linkName] };
 }
 

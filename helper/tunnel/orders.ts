@@ -67,6 +67,7 @@ export interface Live {
 
 export interface Prepared {
   readonly node: Id;
+  readonly facts: Facts;
   readonly configuration: Configuration;
   readonly exit: Exit;
   /** What closes: connecting, or the lock that stands already. */
@@ -197,7 +198,7 @@ function compileFor(
   const proof = deps.prove({ policy, facts, exit, plans });
   if (!proof.ok) return proof;
   live.proof = proof.value;
-  return grant({ node, configuration, exit, closing, connected: connected.value });
+  return grant({ node, facts, configuration, exit, closing, connected: connected.value });
 }
 
 async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
