@@ -1,0 +1,18 @@
+// Reads the state aloud when it changes, and only then: ages and counters move each second and would never be silent.
+import { useFacts, useSpeak } from "../hooks.ts";
+import { headlineOf } from "../view/connect.ts";
+import { say, type Part } from "../view/say.ts";
+import { situationOf } from "../view/situation.ts";
+
+export function Announcer() {
+  const facts = useFacts();
+  const speak = useSpeak();
+  const situation = situationOf(facts.link, facts.status, facts.now);
+  // a stale proof's headline carries its age
+  const words: Part = situation === "stale" ? say("now.stale-short") : headlineOf(situation, facts);
+  return (
+    <div role="status" className="hidden">
+      {speak(words)}
+    </div>
+  );
+}

@@ -1,0 +1,299 @@
+// The board: view/track.ts lays it, this draws it and takes the hand and the keys. Keys: arrows move the focus from card
+// to card; Space lifts a rule, arrows then move it in order and between lanes, Space sets it down, Esc gives up; Enter
+// opens it. A card follows the hand without easing and settles where the drop is.
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
+
+import type { Lane, Policy } from "../../helper/contract/policy.ts";
+import { useFacts, useSpeak, useWord } from "../hooks.ts";
+import { usePolicy } from "../stores/policy.ts";
+import { boardRuns, type Card } from "../view/board.ts";
+import { nodeNow } from "../view/connect.ts";
+import { lanes, layTrack, placeAt, type Track } from "../view/track.ts";
+import { Icon } from "./Icon.tsx";
+import { LaneMark } from "./LaneMark.tsx";
+import s from "./Board.module.css";
+
+interface Props {
+  readonly policy: Policy;
+  readonly onEdit: (id: string) => void;
+}
+
+/** Where the hand took hold, and how far it went. */
+interface Drag {
+  readonly id: string;
+  readonly fromX: number;
+  readonly fromY: number;
+  readonly dx: number;
+  readonly dy: number;
+  readonly to: { readonly lane: Lane; readonly place: number } | null;
+}
+
+/** Below this a press is a click. */
+const dragStart = 5;
+
+export function Board({ policy, onEdit }: Props) {
+  const word = useWord();
+  const { status } = useFacts();
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box);
+  const runs = useMemo(() => boardRuns(policy, status), [policy, status]);
+  const track = useMemo(() => layTrack(runs, Math.max(width, 400)), [runs, width]);
+  const cards = track.runs.flatMap((placed) => placed.run.cards);
+  const focusCard = (index: number): void => {
+    box.current?.querySelectorAll<HTMLElement>("[data-card]")[index]?.focus();
+  };
+  return (
+    <div ref={box} className={s.scroll}>
+      <Announce cards={cards} />
+      <div
+        className={s.board}
+        style={{ width: track.width, height: track.height }}
+        role="group"
+        aria-label={word("lanes.board")}
+      >
+        <Lines track={track} />
+        <span className={s.machine}>{status?.host ?? ""}</span>
+        {lanes.map((lane) => (
+          <LaneName key={lane} lane={lane} track={track} />
+        ))}
+        {track.runs.map(({ run, number, x, y, width: runWidth }) => (
+          <div key={number} className={s.run} style={{ left: x, top: y, width: runWidth }}>
+            {run.cards.map((card) => (
+              <CardOf
+                key={card.id}
+                card={card}
+                number={number}
+                track={track}
+                box={box}
+                onEdit={onEdit}
+                onStep={(by) => {
+                  focusCard(cards.indexOf(card) + by);
+                }}
+              />
+            ))}
+          </div>
+        ))}
+        <Ends track={track} node={nodeNow(status)?.name ?? ""} uplink={status?.uplinks[0]?.name ?? ""} />
+      </div>
+    </div>
+  );
+}
+
+interface CardProps {
+  readonly card: Card;
+  readonly number: number;
+  readonly track: Track;
+  readonly box: React.RefObject<HTMLDivElement | null>;
+  readonly onEdit: (id: string) => void;
+  readonly onStep: (by: 1 | -1) => void;
+}
+
+function CardOf({ card, number, track, box, onEdit, onStep }: CardProps) {
+  const speak = useSpeak();
+  const word = useWord();
+  const lifted = usePolicy((store) => store.lifted?.id === card.id);
+  const { put } = usePolicy.getState();
+  const [drag, setDrag] = useState<Drag | null>(null);
+  const element = useRef<HTMLButtonElement>(null);
+  const dragged = useRef(false);
+  const rule = card.kind === "rule";
+  // a moved card is drawn anew in another column: the focus goes with it
+  useEffect(() => {
+    if (lifted) element.current?.focus();
+  }, [lifted, track]);
+  const onMove = (event: PointerEvent): void => {
+    if (drag === null) return;
+    const dx = event.clientX - drag.fromX;
+    const dy = event.clientY - drag.fromY;
+    if (drag.to === null && Math.hypot(dx, dy) < dragStart) return;
+    dragged.current = true;
+    const at = box.current?.getBoundingClientRect();
+    const x = event.clientX - (at?.left ?? 0) + (box.current?.scrollLeft ?? 0);
+    setDrag({ ...drag, dx, dy, to: placeAt(track, x, event.clientY - (at?.top ?? 0), card.id) });
+  };
+  const moving = drag?.to ?? null;
+  return (
+    <button
+      ref={element}
+      type="button"
+      data-card={card.id}
+      className={`${s.card ?? ""} ${s[card.lane] ?? ""} ${moving !== null || lifted ? (s.lifted ?? "") : ""} ${rule ? "" : (s.fixed ?? "")}`}
+      style={
+        moving === null ? undefined : { transform: `translate(${String(drag?.dx ?? 0)}px, ${String(drag?.dy ?? 0)}px)` }
+      }
+      aria-label={word(rule ? "lanes.card.label" : "lanes.card.label-fixed", {
+        number,
+        name: card.name,
+        detail: card.detail,
+        lane: word(`lane.${card.lane}`),
+      })}
+      aria-pressed={rule ? lifted : undefined}
+      title={`${speak(card.name)}\n${speak(card.detail)}`}
+      onPointerDown={(event) => {
+        if (!rule || event.button !== 0) return;
+        dragged.current = false;
+        event.currentTarget.setPointerCapture(event.pointerId);
+        setDrag({ id: card.id, fromX: event.clientX, fromY: event.clientY, dx: 0, dy: 0, to: null });
+      }}
+      onPointerMove={onMove}
+      onPointerUp={() => {
+        if (moving !== null) put(card.id, moving.place, moving.lane);
+        setDrag(null);
+      }}
+      onPointerCancel={() => {
+        setDrag(null);
+      }}
+      onClick={() => {
+        if (rule && !dragged.current) onEdit(card.id);
+        dragged.current = false;
+      }}
+      onKeyDown={(event) => {
+        takeKey(event, card, lifted, onStep);
+      }}
+    >
+      <Icon name={card.icon} />
+      <b>{speak(card.name)}</b>
+      <span className="label cut">{speak(card.detail)}</span>
+      {moving !== null && moving.lane !== card.lane && (
+        <span className={s.tip}>{`${word(`lane.${card.lane}`)} → ${word(`lane.${moving.lane}`)}`}</span>
+      )}
+    </button>
+  );
+}
+
+function takeKey(event: KeyboardEvent, card: Card, lifted: boolean, onStep: (by: 1 | -1) => void): void {
+  const { lift, move, setDown, giveUp } = usePolicy.getState();
+  const steps: Record<string, () => void> = lifted
+    ? {
+        ArrowLeft: () => {
+          move({ order: -1 });
+        },
+        ArrowRight: () => {
+          move({ order: 1 });
+        },
+        ArrowUp: () => {
+          move({ lane: -1 });
+        },
+        ArrowDown: () => {
+          move({ lane: 1 });
+        },
+        " ": setDown,
+        Enter: setDown,
+        Escape: giveUp,
+        Tab: setDown,
+      }
+    : {
+        ArrowLeft: () => {
+          onStep(-1);
+        },
+        ArrowUp: () => {
+          onStep(-1);
+        },
+        ArrowRight: () => {
+          onStep(1);
+        },
+        ArrowDown: () => {
+          onStep(1);
+        },
+        ...(card.kind === "rule"
+          ? {
+              " ": () => {
+                lift(card.id);
+              },
+            }
+          : {}),
+      };
+  const step = steps[event.key];
+  if (step === undefined) return;
+  if (event.key !== "Tab") event.preventDefault();
+  step();
+}
+
+/** Says where a lifted rule stands; silent otherwise. */
+function Announce({ cards }: { readonly cards: readonly Card[] }) {
+  const word = useWord();
+  const lifted = usePolicy((store) => store.lifted?.id ?? null);
+  const card = cards.find((one) => one.id === lifted);
+  const rules = cards.filter((one) => one.kind === "rule");
+  return (
+    <div role="status" className="hidden">
+      {card !== undefined &&
+        word("lanes.lifted", {
+          name: card.name,
+          lane: word(`lane.${card.lane}`),
+          place: rules.indexOf(card) + 1,
+          all: rules.length,
+        })}
+    </div>
+  );
+}
+
+function LaneName({ lane, track }: { readonly lane: Lane; readonly track: Track }) {
+  const word = useWord();
+  return (
+    <div className={s.name} style={{ top: track.rows[lane].line - 5, width: track.start - 14 }}>
+      <LaneMark lane={lane} />
+      <b>{word(`lane.${lane}`)}</b>
+      <span className="label wide">{word(`lanes.sees.${lane}`)}</span>
+    </div>
+  );
+}
+
+function Ends({ track, node, uplink }: { readonly track: Track; readonly node: string; readonly uplink: string }) {
+  const end = (lane: Lane, text: string) =>
+    text !== "" && (
+      <div className={`${s.end ?? ""} wide`} style={{ top: track.rows[lane].line + 9 }}>
+        <b className="cut">{text}</b>
+      </div>
+    );
+  return (
+    <>
+      {end("tunnel", node)}
+      {end("direct", uplink)}
+    </>
+  );
+}
+
+function Lines({ track }: { readonly track: Track }) {
+  return (
+    <svg className={s.lines} width={track.width} height={track.height} aria-hidden="true">
+      {track.lines
+        .filter((line) => line.look !== "turn")
+        .map((line, index) => (
+          <path key={index} className={s[`line-${line.look}`]} d={line.d} />
+        ))}
+      {track.crossings.map(({ x, y }, index) => (
+        <rect key={index} className={s.gap} x={x - 4.5} y={y - 8} width="9" height="16" />
+      ))}
+      {track.lines
+        .filter((line) => line.look === "turn")
+        .map((line, index) => (
+          <path key={index} className={s["line-turn"]} d={line.d} />
+        ))}
+      {track.points.map(({ x, y, number }) => (
+        <g key={number}>
+          <circle className={s.point} cx={x} cy={y} r="10" />
+          <text className={s.number} x={x} y={y + 4.3} textAnchor="middle">
+            {number}
+          </text>
+        </g>
+      ))}
+    </svg>
+  );
+}
+
+function useWidth(box: React.RefObject<HTMLDivElement | null>): number {
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const observer = new ResizeObserver(() => {
+      setWidth(element.clientWidth);
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+    };
+  }, [box]);
+  return width;
+}

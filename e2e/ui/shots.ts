@@ -1,0 +1,214 @@
+// Screenshots of every screen in a plain Chromium with a scripted bridge: node e2e/ui/shots.ts [--out DIR] [name …]
+// For eyes, not for judgement: the tests of the window drive the real Electron. Needs the window built (dist/app).
+import { createServer } from "node:http";
+import { mkdir, readFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+
+import { build } from "esbuild";
+import { chromium, type Browser, type Page } from "playwright-core";
+
+import type { Script } from "./scripted/fake-bridge.ts";
+import { goodConf } from "./scripted/scenarios.ts";
+
+interface Shot {
+  readonly name: string;
+  readonly scenario: string;
+  readonly link?: Script["link"];
+  readonly act?: (page: Page) => Promise<unknown>;
+}
+
+const go = (digit: number) => (page: Page) => page.keyboard.press(`Control+${String(digit)}`);
+const world = (code: string) => (page: Page) => page.evaluate(code);
+
+const shots: readonly Shot[] = [
+  { name: "off", scenario: "off" },
+  { name: "no-uplink", scenario: "no-uplink" },
+  { name: "connecting", scenario: "connecting", act: (page) => page.locator(".btn.first").click() },
+  { name: "protected", scenario: "connected" },
+  { name: "lan-only", scenario: "first-policy" },
+  { name: "unproven", scenario: "unproven" },
+  {
+    name: "stale",
+    scenario: "old",
+    act: world(`culvertWorld.drift("route 10.8.0.0/24 dev enp3s0", "NetworkManager", false)`),
+  },
+  { name: "bypass", scenario: "bypass", act: world(`culvertWorld.drift("rule 4210 deleted", null, true)`) },
+  { name: "locked", scenario: "connected", act: world(`culvertWorld.lock("node-silent")`) },
+  { name: "fight", scenario: "connected", act: world(`culvertWorld.lock("fight")`) },
+  { name: "failed", scenario: "failed" },
+  { name: "unheard", scenario: "connected", act: world(`for (const l of culvertSay.link) l({kind: "absent"})`) },
+  { name: "nodes", scenario: "connected", act: go(2) },
+  { name: "nodes-many", scenario: "many", act: go(2) },
+  {
+    name: "nodes-dead",
+    scenario: "off",
+    act: async (page) => {
+      await go(2)(page);
+      await page.getByText("Ardenfell").click();
+    },
+  },
+  { name: "lanes", scenario: "connected", act: go(3) },
+  { name: "lanes-first", scenario: "first-policy", act: go(3) },
+  { name: "lanes-edit", scenario: "connected", act: editLanes },
+  {
+    name: "rule",
+    scenario: "connected",
+    act: async (page) => {
+      await go(3)(page);
+      await page.locator("[data-card=r4]").press("Enter");
+    },
+  },
+  { name: "leaks", scenario: "connected", act: checkLeaks },
+  { name: "leaks-bad", scenario: "leaking", act: checkLeaks },
+  { name: "leaks-off", scenario: "off", act: go(4) },
+  { name: "settings", scenario: "unproven", act: go(5) },
+  { name: "first", scenario: "empty" },
+  {
+    name: "first-file",
+    scenario: "empty",
+    act: (page) =>
+      page.locator("button:has-text('file'), button:has-text('файл'), button:has-text('文件')").first().click(),
+  },
+  { name: "first-bad", scenario: "empty", act: pasteBad },
+  { name: "absent", scenario: "off", link: { kind: "absent" } },
+  { name: "not-allowed", scenario: "off", link: { kind: "not-allowed" } },
+  { name: "wrong-version", scenario: "off", link: { kind: "wrong-version", version: "0.0.9" } },
+  {
+    name: "add",
+    scenario: "connected",
+    act: async (page) => {
+      await go(2)(page);
+      await page.locator(".head .btn").last().click();
+    },
+  },
+];
+
+async function editLanes(page: Page): Promise<void> {
+  await go(3)(page);
+  await page.locator("[data-card=r4]").focus();
+  for (const key of [" ", "ArrowLeft", "ArrowUp"]) await page.keyboard.press(key);
+  await page.waitForTimeout(500);
+}
+
+async function checkLeaks(page: Page): Promise<void> {
+  await go(4)(page);
+  await page.locator(".btn").nth(2).click();
+  await page.locator("tbody tr").first().waitFor();
+}
+
+async function pasteBad(page: Page): Promise<void> {
+  await page.locator("button.plate").click();
+  await page.locator("textarea").fill(goodConf.replace("Address", "Adress"));
+  await page.locator("input").fill("lindal");
+  await page.locator(".btn.first").click();
+  await page.locator(".note").waitFor();
+}
+
+const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
+// as strict as main's: what it refuses would be refused in the window too
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'none'";
+
+async function serve(): Promise<{ url: string; close: () => void }> {
+  const root = join(import.meta.dirname, "../../dist/app");
+  const server = createServer((request, response) => {
+    const path = request.url === "/" ? "/index.html" : (request.url ?? "/");
+    readFile(join(root, path)).then(
+      (body) =>
+        response
+          .writeHead(200, {
+            "content-type": types[extname(path)] ?? "application/octet-stream",
+            "content-security-policy": policy,
+          })
+          .end(body),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const at = server.address();
+  if (at === null || typeof at === "string") throw new Error("no port");
+  return { url: `http://127.0.0.1:${String(at.port)}/`, close: () => server.close() };
+}
+
+async function bridgeCode(): Promise<string> {
+  const made = await build({
+    entryPoints: [join(import.meta.dirname, "scripted/fake-bridge.ts")],
+    bundle: true,
+    format: "iife",
+    target: "chrome108",
+    write: false,
+  });
+  return made.outputFiles[0]?.text ?? "";
+}
+
+async function shoot(browser: Browser, url: string, code: string, shot: Shot, look: Look, out: string): Promise<void> {
+  const context = await browser.newContext({
+    viewport: { width: look.width, height: look.height },
+    reducedMotion: "reduce",
+  });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") console.log(`${shot.name}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => {
+    console.log(`${shot.name}: ${error.message}`);
+  });
+  const script: Script = {
+    scenario: shot.scenario,
+    link: shot.link ?? { kind: "linked", version: "0.1.0" },
+    preferences: { language: look.language, theme: look.theme },
+    environment: {},
+  };
+  await page.addInitScript(`window.culvertScript = ${JSON.stringify(script)};\n${code}`);
+  await page.goto(url);
+  await page.locator("h1, button").first().waitFor();
+  await page.waitForTimeout(100);
+  await shot.act?.(page);
+  await page.waitForTimeout(seconds);
+  const name = `${shot.name}-${look.language}-${look.theme}-${String(look.width)}.png`;
+  await page.screenshot({ path: join(out, name) });
+  const clipped = await page.evaluate<string[]>(clippedText);
+  if (clipped.length > 0) console.log(`${name}: clipped ${JSON.stringify(clipped)}`);
+  await context.close();
+}
+
+/** Text that is wider than its box and neither shortened on purpose nor scrolled. */
+const clippedText = `[...document.querySelectorAll("button, h1, h2, p, dt, dd, b, span, label, th")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0 && !e.closest(".cut, .hidden, [class*=open]"))
+  .filter((e) => getComputedStyle(e).display !== "inline")
+  .map((e) => e.textContent.slice(0, 40))`;
+
+interface Look {
+  readonly language: "en" | "ru" | "zh";
+  readonly theme: "light" | "dark";
+  readonly width: number;
+  readonly height: number;
+}
+
+const sizes = [
+  [760, 560],
+  [1080, 720],
+  [1600, 1000],
+] as const;
+const args = process.argv.slice(2);
+const value = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+const out = value("--out") ?? "test-results/shots";
+const seconds = Number(value("--wait") ?? 1300);
+const languages = (value("--languages") ?? "en").split(",") as Look["language"][];
+const themes = (value("--themes") ?? "light").split(",") as Look["theme"][];
+const widths = (value("--widths") ?? "1080").split(",").map(Number);
+const only = (value("--only") ?? "").split(",").filter(Boolean);
+
+await mkdir(out, { recursive: true });
+const [{ url, close }, code] = await Promise.all([serve(), bridgeCode()]);
+const browser = await chromium.launch({
+  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
+for (const shot of shots.filter((one) => only.length === 0 || only.includes(one.name)))
+  for (const language of languages)
+    for (const theme of themes)
+      for (const [width, height] of sizes.filter(([width]) => widths.includes(width)))
+        await shoot(browser, url, code, shot, { language, theme, width, height }, out);
+await browser.close();
+close();
