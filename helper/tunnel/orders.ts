@@ -20,6 +20,8 @@ export interface Deps {
   readonly kernel: Kernel;
   readonly store: Store;
   readonly wanted: WantedFile;
+  /** The node of the last connection, also after it ended and after a reboot. */
+  readonly last: Pick<WantedFile, "read" | "write">;
   readonly resolve: Resolve;
   readonly findEngine: () => Answer<EngineKind>;
   readonly startEngine: (
@@ -206,10 +208,12 @@ async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
   const ref = deps.store.node(node);
   outcome.step("gate-closed", { state: "running", tookMs: null });
   // before the first change: whoever dies in the middle is found by the next life
-  deps.wanted.write({
+  const wanted = {
     ...{ node, name: ref?.name ?? "", address: exit.endpoint.address },
     endpoint: `${ref?.endpoint.host ?? exit.endpoint.address}:${exit.endpoint.port}`,
-  });
+  };
+  deps.wanted.write(wanted);
+  deps.last.write(wanted);
   const applied = await apply(deps, live, node, exit, closing);
   outcome.step("gate-closed", { state: "done", tookMs: applied.tookMs });
   return { kind: "closed" };

@@ -158,6 +158,17 @@ test("a helper that starts after a crash locks first and connects the earlier no
   expect(again.resolved).toEqual([]);
 });
 
+test("with the kill switch from boot on, a start after a reboot locks for the last node before anything else", async () => {
+  const world = await makeWorld();
+  await world.tunnel.connect(a);
+  world.deps.store.setPolicy({ ...defaultPolicy, killSwitch: "boot" });
+  await world.tunnel.disconnect();
+  const again = await makeWorld({ dir: world.dir });
+  expect(again.kernel.undos).toBe(0);
+  await again.until((s) => s.state.kind === "connected");
+  expect(again.kernel.states()[0]).toBe("locked");
+});
+
 test("a policy that cannot be compiled is refused and not kept", async () => {
   const world = await makeWorld();
   await world.tunnel.connect(a);
@@ -216,6 +227,7 @@ async function makeWorld(options: Given = {}) {
   const deps: RunDeps = {
     ...{ kernel, store, version: "0", now: Date.now, random: () => 0, answerMs: given.answerMs ?? 150 },
     wanted: wantedFile(join(dir, "wanted.json")),
+    last: wantedFile(join(dir, "last.json")),
     async resolve(host) {
       resolved.push(host);
       return (given.names?.[host] ?? "").split(",").filter((x) => x !== "") as Address[];

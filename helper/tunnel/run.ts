@@ -266,7 +266,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
       };
     },
     async begin() {
-      const wanted = deps.wanted.read();
+      const boot = deps.store.policy().killSwitch === "boot";
+      const wanted = deps.wanted.read() ?? (boot ? deps.last.read() : undefined);
       if (wanted === undefined) {
         // a life that ended while taking down, or before it noted its node
         const undone = await deps.kernel.undo();
