@@ -1,9 +1,18 @@
 // P2, P4, P5, P6, P7: what must arrive does, by its own way, and what must not come in does not. All with the real rules
 // and routes of one state, nothing having gone wrong.
-import { hostPrefix } from "../contract/prefix.ts";
-import { markMask, marks } from "../plan/numbers.ts";
+import {
+  familyOf,
+  hostPrefix,
+  networkOf,
+  overlaps,
+  type Family,
+  type InterfaceAddress,
+  type Prefix,
+} from "../contract/prefix.ts";
+import { markMask, marks, minMtu } from "../plan/numbers.ts";
 import { explore, type Cube } from "./classes.ts";
-import { broadcast4, localMulticast4, multicast4, multicast6, oneOf } from "./fib.ts";
+import { broadcast4, multicast4, multicast6, oneOf } from "./fib.ts";
+import { uplinksOf } from "./faults.ts";
 import type { Finding, Looked, Property } from "./leaks.ts";
 import { localTable, mainTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
@@ -21,15 +30,16 @@ export function noLoop(state: State): Looked {
   const { wanted, machine, bare } = state;
   const origins = [...sockets(state, null, "unset"), ...sockets(state, null, "set")];
   const all = starts(state, origins).map((cube) => marked(cube, marks.engine));
+  const ways = new Set([...uplinksOf(state.facts), ...state.facts.addresses.map((a) => a.link)]);
   const toNode: Judge = (packet) => {
+    if (!numbered(state, packet.family)) return null;
     if (!wanted.isEngine(packet) || !wanted.isOutside("source", packet) === hasSource(packet)) return null;
     if (packet.flag("header-included") || sourceRouted(packet) || !fresh(packet)) return null;
     const want = walk(bare, packet).end;
     if (want.kind !== "left") return null;
     const { end } = walk(machine, packet);
-    return end.kind === "left" && end.device === want.device && end.gateway === want.gateway
-      ? null
-      : { wanted: say(want) };
+    // the very way may be another than main's: a route that a network pushed does not move the node's packets
+    return end.kind === "left" && ways.has(end.device) ? null : { wanted: say(want) };
   };
   const neverIn: Judge = (packet) => {
     const { end } = walk(machine, packet);
@@ -47,10 +57,10 @@ export function localNetwork(state: State): Looked {
     devices.flatMap((device) => sockets(state, device, "unset")),
   );
   return judged(state, "P4", all, (packet) => {
-    if (!wanted.isLan(packet)) return null;
+    if (!wanted.isLan(packet) || isToMany(packet, "destination")) return null;
     const { end } = walk(machine, packet);
     if (end.kind !== "left" || machine.links.get(end.device)?.tunnel === true) return null;
-    if (wanted.beside(packet, end.device) !== "lan") return null;
+    if (wanted.beside(packet, end.device) !== "lan" || wanted.lane(packet).lane === "direct") return null;
     const here = wanted.lan.some((l) => l.device === end.device && packet.destination(oneOf(l.prefix)));
     return end.gateway === null && here ? null : { wanted: "a neighbour" };
   });
@@ -75,19 +85,23 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   const { end } = walk(machine, packet);
   const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
   if (packet.family === 6 && state.policy.ipv6 === "block") return end.kind === "left" ? { wanted: "refused" } : null;
+  // the resolvers are asked through the tunnel whatever a rule says of their networks
+  if (inTunnel && wanted.isQuery(packet)) return wanted.isInside("source", packet) ? null : { wanted: "inside source" };
   if (lane === "block") return end.kind === "left" || end.kind === "delivered" ? { wanted: "refused" } : null;
   if (lane === "tunnel") {
     // what the node does not carry may be refused here or there, but goes nowhere else: that is P1
-    if (!wanted.carries(packet)) return null;
+    if (!wanted.carries(packet) || (packet.family === 6 && (state.plan.link?.mtu ?? 0) < minMtu)) return null;
     return inTunnel && wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
   }
-  if (bareEnd?.kind !== "left") return null;
-  return same(end, bareEnd) ? null : { wanted: say(bareEnd) };
+  if (bareEnd?.kind !== "left" || !numbered(state, packet.family)) return null;
+  // by main's own way, or by an uplink's gateway: a route that a network pushed into main does not count (TunnelVision)
+  const uplink = end.kind === "left" && uplinksOf(state.facts).includes(end.device);
+  return uplink || same(end, bareEnd) ? null : { wanted: say(bareEnd) };
 }
 
 /** The local network: to the neighbour, by a device that has the prefix. */
 function onItsLink({ wanted, machine }: State, packet: Packet): ReturnType<Judge> {
-  if (wanted.isQuery(packet)) return null;
+  if (wanted.isQuery(packet) || wanted.lan.some((l) => !sayable(l.device))) return null;
   const { end } = walk(machine, packet);
   const here = (device: string): boolean =>
     wanted.lan.some((l) => l.device === device && packet.destination(oneOf(l.prefix)));
@@ -113,6 +127,7 @@ export function identities(state: State): Looked {
     ct: ctStates.establishedReply,
     mark: unmarked,
   }));
+  const inner = innerBridges(state.facts);
   const outward: Judge = (packet) => {
     if (!wanted.isOutside("source", packet) || !wanted.isWelcome(packet, "out") || !farOff(packet)) return null;
     if (
@@ -124,8 +139,10 @@ export function identities(state: State): Looked {
       return null;
     if (packet.family === 6 && policy.ipv6 === "block") return null;
     const device = holder(machine, packet);
+    const link = state.facts.links.find((l) => l.name === device);
+    if (device === null || link === undefined || link.master !== 0 || inner.has(device)) return null;
     const want = walk(bare, packet).end;
-    if (device === null || !reaches(device, packet) || want.kind !== "left") return null;
+    if (!reaches(device, packet) || want.kind !== "left" || want.device !== device || !want.gateway) return null;
     const { end } = walk(machine, packet);
     return end.kind === "left" && end.device === device ? null : { wanted: device };
   };
@@ -211,14 +228,14 @@ const sourceRouted = (packet: Packet): boolean =>
 /** For an address of this machine. */
 const isOwn = (packet: Packet): boolean => packet.covering(localTable)[0]?.type === "local";
 
+/** Multicast or broadcast. */
+function isToMany(packet: Packet, side: "source" | "destination"): boolean {
+  return packet.family === 4 ? packet[side](multicast4) || packet[side](broadcast4) : packet[side](multicast6);
+}
+
 /** Not multicast, broadcast or the like. */
 function farOff(packet: Packet, side: "source" | "destination" = "destination"): boolean {
-  if (side === "source")
-    return packet.family === 4 ? !packet.source(multicast4) && !packet.source(broadcast4) : !packet.source(multicast6);
-  if (packet.covering(localTable).length > 0) return false;
-  return packet.family === 4
-    ? !packet.destination(multicast4) && !packet.destination(broadcast4) && !packet.destination(localMulticast4)
-    : !packet.destination(multicast6);
+  return (side === "source" || packet.covering(localTable).length === 0) && !isToMany(packet, side);
 }
 
 /** What programs send: whole, to somebody far, on a connection of their own, and not the link's own protocols. */
@@ -229,10 +246,25 @@ function ordinary(packet: Packet): boolean {
   return packet.family === 4 ? !packet.sport(68, 68) : !packet.sport(546, 546);
 }
 
+/** A name that ends in `*` is a prefix to nft: no line can be for it alone, so nothing passes by it. */
+const sayable = (device: string): boolean => !device.endsWith("*");
+
+/** Uplinks without an address of their own borrow one from another link: what then arrives where is not promised. */
+function numbered({ facts }: State, family: Family): boolean {
+  return uplinksOf(facts).every(
+    (name) => sayable(name) && facts.addresses.some((a) => a.link === name && familyOf(a.address) === family),
+  );
+}
+
+/** The one link that has the source address and whose network no other link claims, too; null where that is not clear. */
 function holder(machine: Machine, packet: Packet): string | null {
-  for (const { link, address } of machine.addresses)
-    if (machine.links.get(link)?.tunnel !== true && packet.source(oneOf(hostPrefix(address)))) return link;
-  return null;
+  const outside = machine.addresses.filter((a) => machine.links.get(a.link)?.tunnel === false && a.scope === "global");
+  const mine = outside.filter((a) => packet.source(oneOf(hostPrefix(a.address))));
+  const network = (a: (typeof outside)[number]): Prefix => networkOf(`${a.address}/${a.length}` as InterfaceAddress);
+  const [own] = mine;
+  if (own === undefined) return null;
+  const rivals = outside.filter((a) => a.link !== own.link && overlaps(network(a), network(own)));
+  return rivals.length > 0 || !sayable(own.link) ? null : own.link;
 }
 
 /** Whether callers from there can have come in on the device: main has a way back by it. */

@@ -94,7 +94,7 @@ function openings(state: State, gate: Fault["gate"]): Cube[] {
  */
 function egressDevices(state: State): string[] {
   if (state.facts.features.devicePrefix) return [...state.devices];
-  return state.devices.filter((device) => device !== bornLater);
+  return state.devices.filter((device) => device !== bornLater && state.machine.links.has(device));
 }
 
 function besides(

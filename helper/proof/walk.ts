@@ -72,8 +72,9 @@ function fromSocket(run: Run): End {
   }
   const post = hook(run, { hook: "postrouting", iif: null, oif: outName(machine, way) });
   if (post.verdict !== "accept") return dropped(post.verdict, "postrouting");
-  if (way.kind === "out") return leave(run, way.device, way.gateway);
-  return into(run, outName(machine, way));
+  // what a socket bound to lo sends comes back by it
+  if (way.kind === "local" || machine.links.get(way.device)?.loopback === true) return into(run, outName(machine, way));
+  return leave(run, way.device, way.gateway);
 }
 
 /** A packet that comes in on a device, or over lo from this machine. */

@@ -1,6 +1,6 @@
 // What the policy wants of a packet: the specification that plans are held against. Made from policy, facts and exit
 // alone, by reading them once more; how the plan was made is not known here, and must not be.
-import { addressOf, covers, familyOf, hostPrefix, networkOf, type Prefix } from "../contract/prefix.ts";
+import { addressOf, covers, familyOf, hostPrefix, lengthOf, networkOf, type Prefix } from "../contract/prefix.ts";
 import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
@@ -63,15 +63,18 @@ const leaseServers6 = set("lease servers", ["ff02::1:2/128", "fe80::/10"]);
 export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
   const inner = innerBridges(facts);
   const innerDevices = new Set([...inner, ...portsOf(facts, inner)]);
-  const lan = lanPrefixes(policy, facts).filter((l) => policy.lan.allow || inner.has(l.device));
+  const lan = lanPrefixes(policy, facts, inner).filter((l) => policy.lan.allow || inner.has(l.device));
   const lanSet = set(
     "lan",
     lan.map((l) => l.prefix),
   );
-  const onLink = set(
-    "on link",
-    facts.addresses.filter((a) => a.link !== linkName && a.scope !== "host").map((a) => networkOf(a.address)),
-  );
+  // on-link networks, and gateways: some are reached without being on any of them
+  const onLink = set("on link", [
+    ...facts.addresses.filter((a) => a.link !== linkName && a.scope !== "host").map((a) => networkOf(a.address)),
+    ...facts.routes
+      .filter((r) => r.table === mainTable && r.prefix.endsWith("/0"))
+      .flatMap((r) => r.legs.flatMap((leg) => (leg.via === null ? [] : [hostPrefix(leg.via)]))),
+  ]);
   const inside = set(
     "inside",
     exit.inside.map((a) => hostPrefix(addressOf(a))),
@@ -83,7 +86,8 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
   const carried = set("carried", exit.allowedIps);
   const rules = policy.rules.map(ruleQuestions);
   const welcomes = policy.welcome.map((w, i) => ({ ...w, callers: set(`welcome ${i}`, w.from) }));
-  const noCarry6 = policy.ipv6 === "block" || !exit.inside.some((a) => familyOf(a) === 6);
+  const insideFamilies = new Set(exit.inside.map(familyOf));
+  if (policy.ipv6 === "block") insideFamilies.delete(6);
 
   const lane: Wanted["lane"] = (packet) => {
     for (const rule of rules) if (ruleMatches(rule, packet)) return { lane: rule.rule.lane, rule: rule.rule };
@@ -105,7 +109,9 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
         (way === "in" ? packet.dport(w.port, w.port) : packet.sport(w.port, w.port)) &&
         (w.from.length === 0 || (way === "in" ? packet.source(w.callers) : packet.destination(w.callers))),
     );
-  const lanOn = (device: string): boolean => lan.some((l) => l.device === device);
+  const lanDevices = new Set(lan.map((l) => l.device));
+  for (const port of portsOf(facts, lanDevices)) lanDevices.add(port);
+  const lanOn = (device: string): boolean => lanDevices.has(device);
   const isLan = (packet: Packet): boolean =>
     !(packet.family === 6 && policy.ipv6 === "block") && packet.destination(lanSet);
 
@@ -134,7 +140,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
     isResolver: (packet) => packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
     isInside: (side, packet) => packet[side](inside),
     isOutside: (side, packet) => packet[side](outside),
-    carries: (packet) => !(packet.family === 6 && noCarry6) && packet.destination(carried),
+    carries: (packet) => insideFamilies.has(packet.family) && packet.destination(carried),
     beside(packet, device) {
       if (innerDevices.has(device)) return "inner";
       if (packet.carries === "arp") return packet.source(inside) ? null : "neighbours";
@@ -223,12 +229,18 @@ function ruleMatches({ rule, source, destination }: RuleQuestions, packet: Packe
 
 const ownSocket = (packet: Packet): boolean => packet.origin.kind === "socket" && !packet.origin.kernel;
 
+/** ARPHRD_ETHER: what is not Ethernet (other VPNs' devices) is nobody's local network. */
+const arphrdEther = 1;
+/** Docker's networks are /16, an IPv6 link is a /64 (RFC 4291, 2.5.1): what claims more is oversized (TunnelCrack). */
+const shortest = { 4: 16, 6: 64 } as const;
+
 /**
  * On-link prefixes that the local network exception covers: those an address of that very device lies in (what a lease
  * pushes as a route is not, TunnelVision), private ones, or public and oversized ones the user approved (TunnelCrack).
  */
-function lanPrefixes(policy: Policy, facts: Facts): LanPrefix[] {
+function lanPrefixes(policy: Policy, facts: Facts, inner: ReadonlySet<string>): LanPrefix[] {
   const loopbacks = new Set(facts.links.filter((l) => l.loopback).map((l) => l.name));
+  const ethernet = new Set(facts.links.filter((l) => l.type === arphrdEther).map((l) => l.name));
   const own = facts.addresses.map((a) => ({ link: a.link, network: networkOf(a.address) }));
   const found = new Map<string, LanPrefix>();
   for (const route of facts.routes) {
@@ -236,9 +248,10 @@ function lanPrefixes(policy: Policy, facts: Facts): LanPrefix[] {
     const leg = route.legs[0];
     if (leg === undefined || leg.via !== null || loopbacks.has(leg.dev) || route.prefix.endsWith("/0")) continue;
     const { prefix } = route;
-    const mine = own.some((a) => a.link === leg.dev && a.network === prefix);
-    const allowed = mine && privateSpace.some((space) => covers(space, prefix));
-    if (allowed || policy.lan.approved.some((a) => covers(a, prefix)))
+    const mine = own.some((a) => a.link === leg.dev && a.network === prefix) && ethernet.has(leg.dev);
+    const ordinary = lengthOf(prefix) >= shortest[route.family] && privateSpace.some((space) => covers(space, prefix));
+    const allowed = mine && ordinary;
+    if (allowed || (policy.lan.allow && !inner.has(leg.dev) && policy.lan.approved.some((a) => covers(a, prefix))))
       found.set(`${leg.dev} ${prefix}`, { device: leg.dev, prefix });
   }
   return [...found.values()];
