@@ -62,6 +62,8 @@ pub struct PeerReport {
     pub allowed: Vec<Prefix>,
     pub is_silent: bool,
     pub round_trip_ms: u64,
+    /// Largest packet inside that passes, where it is less than the interface's MTU.
+    pub path_limit: Option<usize>,
 }
 
 impl Engine {
@@ -223,6 +225,7 @@ impl Peer {
             allowed,
             is_silent: self.timers.silent.load(Relaxed),
             round_trip_ms: self.timers.round_trip.load(Relaxed),
+            path_limit: self.path.limit(),
         }
     }
 }

@@ -24,6 +24,8 @@ refusals! {
     /// From the TUN: no peer's allowed IPs hold the destination.
     NoRoute = "no_route",
     NoEndpoint = "no_endpoint",
+    /// Larger than the path carries; its sender was told.
+    TooBig = "too_big",
     /// More packets than may wait for a handshake.
     StagedFull = "staged_full",
     /// From outside: none of the four messages.

@@ -266,6 +266,7 @@ impl Engine {
         peer.slow().attempts = 0;
         peer.last_handshake.store(now.unix_ns, Relaxed);
         self.arm(peer, &peer.timers.zero, now.ms + REJECT_AFTER_TIME * 3, out);
+        self.check_path(now, peer, out);
         out.events.push(Event::Handshake { peer: peer.public, unix_ms: now.unix_ns / 1_000_000 });
     }
 

@@ -4,6 +4,7 @@
 //! send.rs       packet from the TUN → peer by destination → sealed datagrams
 //! receive.rs    datagram → session → packet, whose source must be the peer's
 //! handshake.rs  what makes sessions: initiations, responses, cookies
+//! path.rs       what size of packet passes
 //! timers.rs     what happens when nothing happens
 //! config.rs     what the UAPI changes and reads
 //! ```
@@ -15,6 +16,7 @@ pub mod config;
 pub mod counters;
 mod handshake;
 pub mod out;
+mod path;
 pub mod peer;
 pub mod receive;
 mod send;
@@ -163,6 +165,8 @@ impl Engine {
 
 #[cfg(test)]
 mod net;
+#[cfg(test)]
+mod path_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Host {
     pub public: Key,
     pub heard: Vec<Vec<u8>>,
     pub events: Vec<Event>,
+    /// What the engine answered to packets from its TUN.
+    pub answers: Vec<Vec<u8>>,
 }
 
 pub struct Net {
@@ -58,6 +60,7 @@ impl Net {
                 public: publics[usize::from(i)],
                 heard: Vec::new(),
                 events: Vec::new(),
+                answers: Vec::new(),
             });
         }
         net
@@ -75,6 +78,7 @@ impl Net {
 
     fn take(&mut self, host: usize, mut out: Out) {
         self.hosts[host].events.append(&mut out.events);
+        self.hosts[host].answers.append(&mut out.answers);
         for train in out.trains() {
             for datagram in out.bytes()[train.at..train.at + train.len].chunks(train.segment) {
                 self.handshakes += usize::from(datagram[0] != 4);

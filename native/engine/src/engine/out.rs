@@ -42,6 +42,8 @@ pub struct Out {
     pub events: Vec<Event>,
     /// A timer was set that is due before the one that is waited for.
     pub wake: bool,
+    /// Packets for the TUN: answers to what came from it.
+    pub answers: Vec<Vec<u8>>,
     trains: Vec<Train>,
     /// Never shrinks and is never cleared: `used` says how much of it counts.
     bytes: Vec<u8>,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use super::path::Path;
 use super::timers::Timers;
 use crate::noise::constants::STAGED_PACKETS;
 use crate::noise::cookie::Stamp;
@@ -29,6 +30,7 @@ pub struct Peer {
     pub last_handshake: AtomicU64,
     /// Persistent keepalive in milliseconds, 0 for off.
     pub keepalive: AtomicU64,
+    pub path: Path,
     slow: Mutex<Slow>,
 }
 
@@ -71,6 +73,7 @@ impl Peer {
             received_bytes: AtomicU64::new(0),
             last_handshake: AtomicU64::new(0),
             keepalive: AtomicU64::new(0),
+            path: Path::default(),
             slow: Mutex::new(Slow {
                 preshared: [0; 32],
                 shared,

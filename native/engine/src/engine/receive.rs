@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::counters::Refusal;
 use super::out::Out;
 use super::peer::Peer;
+use super::send::clamp;
 use super::{Engine, Index, Now, Table, TableReader};
 use crate::noise::constants::{KEEPALIVE_TIMEOUT, REJECT_AFTER_TIME, REKEY_TIMEOUT};
 use crate::noise::session::{Refused, Session};
@@ -90,9 +91,16 @@ impl Engine {
             Refused::Forged => Refusal::Forged,
             Refused::Replayed => Refusal::Replayed,
         })?;
+        if tally.bytes == 0 {
+            // Before anything is answered over it.
+            self.confirm(now, &tally.peer, &tally.session, out);
+        }
         tally.bytes += len;
         tally.from = from.address;
         if packet.is_empty() {
+            return Ok(None);
+        }
+        if packet[0] >> 4 == 0 && self.take_probe(now, &tally.peer, packet, out) {
             return Ok(None);
         }
         tally.data = true;
@@ -102,6 +110,7 @@ impl Engine {
             return Err(Refusal::InsideSource);
         }
         carry_ecn(from.ecn, packet)?;
+        clamp(&view, packet, self.inside_limit(&tally.peer), false);
         Ok(Some(DATA_HEADER..DATA_HEADER + view.total))
     }
 
@@ -112,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Ends a batch: counts, moves the endpoint, sets timers, and uses a session that the peer has just proven.
+    /// Ends a batch: counts, moves the endpoint, sets timers.
     /// Forgotten sessions are not kept for the next batch.
     pub fn finish(&self, now: Now, inbound: &mut Inbound, out: &mut Out) {
         let Some(tally) = inbound.current.take() else { return };
@@ -123,12 +132,12 @@ impl Engine {
         peer.count_received(tally.bytes);
         if peer.endpoint() != Some(tally.from) {
             peer.set_endpoint(tally.from);
+            self.check_path(now, peer, out);
         }
         self.heard_any(now, peer, out);
         if tally.data {
             self.heard_data(now, peer, out);
         }
-        self.confirm(now, peer, &tally.session, out);
         // So late that the peer could not begin itself before the session dies (paper, section 6.2).
         let late = REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT;
         if tally.session.initiator && tally.session.age(now.ms) >= late && is_current(peer, &tally.session) {

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use super::counters::Refusal;
 use super::out::Out;
 use super::peer::Peer;
-use super::{Engine, Now, TableReader};
+use super::{Engine, Now, TableReader, path};
 use crate::noise::constants::REKEY_AFTER_TIME;
 use crate::noise::session::Session;
 use crate::offload::split::{self, Slots};
-use crate::offload::vnet::Vnet;
-use crate::wire::ip;
+use crate::offload::vnet::{Gso, Vnet};
 use crate::wire::wg::{DATA_HEADER, DATA_OVERHEAD, TAG, padded};
+use crate::wire::{icmp, ip, tcp};
 
 impl Engine {
     /// Takes one read from the TUN. The packet's checksum may be completed in place.
@@ -41,20 +41,19 @@ impl Engine {
             }
             return self.initiate(now, peer, out);
         };
+        let limit = self.inside_limit(peer);
+        let Some(vnet) = &fit(vnet, packet, limit, out) else {
+            return self.counters.count(Refusal::TooBig);
+        };
+        if packet.len() >= path::LARGE {
+            self.sent_large(now, peer, out);
+        }
         let count = split::count(vnet, packet);
         let Some(counter) = session.reserve(count as u64) else {
             return self.initiate(now, peer, out);
         };
         let before = out.len();
-        let mut seal = Seal {
-            session: &session,
-            counter,
-            to,
-            tos: ip::ecn(packet),
-            mtu: self.padding_mtu(),
-            len: 0,
-            out,
-        };
+        let mut seal = Seal { session: &session, counter, to, tos: ip::ecn(packet), mtu: limit, len: 0, out };
         if split::split(vnet, packet, &mut seal).is_err() {
             return self.counters.count(Refusal::NotIp);
         }
@@ -91,6 +90,35 @@ impl Engine {
             self.send_to(now, peer, &waiting.vnet, &mut waiting.packet, out);
         }
         any
+    }
+}
+
+/// Makes a packet fit the path: a large one is cut smaller, a SYN announces less, and for what cannot be cut the sender
+/// is told (None). A packet that may be fragmented passes, and the kernel fragments the datagram.
+fn fit(vnet: &Vnet, packet: &mut [u8], limit: usize, out: &mut Out) -> Option<Vnet> {
+    let view = ip::view(packet)?;
+    if vnet.gso != Gso::None {
+        let header = packet.len().min(split::header(vnet, packet).unwrap_or(0));
+        let segment = limit.saturating_sub(header).clamp(1, u16::MAX.into()) as u16;
+        // Datagrams may not be cut into smaller ones.
+        let cuts = vnet.gso != Gso::Udp && segment < vnet.segment;
+        return Some(if cuts { Vnet { segment, ..*vnet } } else { *vnet });
+    }
+    clamp(&view, packet, limit, vnet.needs_checksum);
+    if packet.len() > limit
+        && let Some(answer) = icmp::too_big(packet, limit)
+    {
+        out.answers.push(answer);
+        return None;
+    }
+    Some(*vnet)
+}
+
+/// Clamps the MSS of a TCP SYN to what passes.
+pub(super) fn clamp(view: &ip::View, packet: &mut [u8], limit: usize, is_partial: bool) {
+    if view.protocol == ip::TCP && !view.fragment {
+        let mss = limit.saturating_sub(view.header + tcp::MIN).min(u16::MAX.into()) as u16;
+        tcp::clamp_mss(&mut packet[view.header..view.total], mss, is_partial);
     }
 }
 

@@ -9,6 +9,7 @@
 //! persistent     nothing passed either way for the configured time: send an empty packet
 //! zero           no new session for three times REJECT_AFTER_TIME: forget all keys
 //! probe, verdict data was sent and nothing heard: ask with a handshake, then call the peer silent (ours)
+//! path           probes of the path's MTU are due, or their answers (ours)
 //! ```
 
 use std::cmp::Ordering;
@@ -30,6 +31,7 @@ pub struct Timers {
     pub zero: AtomicU64,
     pub probe: AtomicU64,
     pub verdict: AtomicU64,
+    pub path: AtomicU64,
     /// More data came while the keepalive timer ran: set it again after it fired.
     keepalive_again: AtomicBool,
     /// When the unanswered data was sent; 0 when all is answered.
@@ -44,7 +46,7 @@ pub struct Timers {
 }
 
 impl Timers {
-    fn all(&self) -> [&AtomicU64; 7] {
+    fn all(&self) -> [&AtomicU64; 8] {
         [
             &self.retransmit,
             &self.new_handshake,
@@ -53,6 +55,7 @@ impl Timers {
             &self.zero,
             &self.probe,
             &self.verdict,
+            &self.path,
         ]
     }
 
@@ -178,6 +181,9 @@ impl Engine {
         }
         if due(&timers.verdict, now.ms) {
             self.verdict(now, peer, out);
+        }
+        if due(&timers.path, now.ms) {
+            self.path_due(now, peer, out);
         }
         if let Some(at) = timers.earliest() {
             self.schedule(peer, at, out);

@@ -78,6 +78,12 @@ pub fn flush(shared: &Shared, sender: &mut Sender, out: &mut Out) {
         (0..refused).for_each(|_| shared.engine.counters.count(Refusal::UdpFull));
         out.clear();
     }
+    for answer in out.answers.drain(..) {
+        let whole = Piece { at: 0, len: answer.len() };
+        if shared.tun.write(&Vnet::default(), &[whole], &answer).is_err() {
+            shared.engine.counters.count(Refusal::TunFull);
+        }
+    }
     if !out.events.is_empty() {
         shared.events.lock().expect("no panic holds this lock").append(&mut out.events);
         out.wake = true;

@@ -167,6 +167,9 @@ pub fn print_extension(engine: &Engine) -> String {
     for peer in engine.report() {
         print_key(&mut out, "public_key", &peer.public);
         let _ = writeln!(out, "silent={}\nround_trip_ms={}", peer.is_silent, peer.round_trip_ms);
+        if let Some(limit) = peer.path_limit {
+            let _ = writeln!(out, "path_mtu={limit}");
+        }
     }
     out.push_str("errno=0\n\n");
     out

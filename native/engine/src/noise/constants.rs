@@ -42,3 +42,12 @@ pub const INSISTS: u64 = 150;
 pub const PROBE_INTERVAL: u64 = 1_000;
 /// The probe went unanswered for this long, or four round trips where that is longer: the peer counts as silent.
 pub const SILENCE_VERDICT: u64 = 500;
+
+/// How long answers to probes of the path are waited for, or twice the round trip where that is longer.
+pub const PATH_WAIT: u64 = 300;
+/// While large packets are sent, the path is checked this long after the last check.
+pub const PATH_CHECK: u64 = 1_000;
+/// Probes without any answer before a peer counts as one that does not know them.
+pub const PATH_TRIES: u32 = 3;
+/// A lowered limit is tried anew after this time (RFC 8899 section 5.1.1 has 600 s; a laptop changes networks more often).
+pub const PATH_RAISE: u64 = 60_000;

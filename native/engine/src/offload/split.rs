@@ -51,6 +51,11 @@ fn whole(vnet: &Vnet, packet: &mut [u8], out: &mut impl Slots) -> Result<(), Mal
     Ok(())
 }
 
+/// Length of all headers of a large packet.
+pub fn header(vnet: &Vnet, packet: &[u8]) -> Option<usize> {
+    Cut::of(vnet, packet).ok().map(|cut| cut.header)
+}
+
 /// Where a large packet is cut.
 struct Cut {
     is_tcp: bool,
