@@ -93,7 +93,7 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
     if (!wanted.carries(packet) || (packet.family === 6 && (state.plan.link?.mtu ?? 0) < minMtu)) return null;
     return inTunnel && wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
   }
-  if (bareEnd?.kind !== "left" || !numbered(state, packet.family)) return null;
+  if (bareEnd?.kind !== "left" || !bareEnd.gateway || !numbered(state, packet.family)) return null;
   // by main's own way, or by an uplink's gateway: a route that a network pushed into main does not count (TunnelVision)
   const uplink = end.kind === "left" && uplinksOf(state.facts).includes(end.device);
   return uplink || same(end, bareEnd) ? null : { wanted: say(bareEnd) };

@@ -12,6 +12,8 @@ import { spaceBuilder, type Space } from "./prefixes.ts";
 export interface Classes {
   readonly spaces: Readonly<Record<Family, Space>>;
   readonly groups: Readonly<Record<Family, ReadonlyMap<string, number>>>;
+  /** The classes in a set, found once for each question that is asked again and again. */
+  readonly members: Readonly<Record<Family, Map<PrefixSet, bigint>>>;
   /** What a chain of a table's group names. */
   readonly routes: readonly Route[];
 }
@@ -75,7 +77,12 @@ export function classify(sets: Iterable<PrefixSet>, routes: readonly Route[], ru
     if (kind === undefined) known.set(key, (kind = kinds.push(route) - 1));
     builders[family].add(group, route.prefix, kind);
   }
-  return { spaces: { 4: builders[4].build(), 6: builders[6].build() }, groups, routes: kinds };
+  return {
+    spaces: { 4: builders[4].build(), 6: builders[6].build() },
+    groups,
+    routes: kinds,
+    members: { 4: new Map(), 6: new Map() },
+  };
 }
 
 const tableKey = (table: number): string => `#${table}`;
@@ -176,11 +183,16 @@ function asking(classes: Classes, start: Cube, stack: Cube[]): { packet: Packet;
     cube = { ...cube, [field]: inside };
     return true;
   };
+  const known = classes.members[family];
   const member = (field: "source" | "destination", set: PrefixSet): boolean => {
+    const wanted = known.get(set);
+    if (wanted !== undefined) return bits(field, wanted);
     const group = groups.get(set.key);
     // a question nobody prepared would be answered by chance
     if (group === undefined) throw new Error(`not among the classes: ${set.key}`);
-    return bits(field, space.answers(group).get(1) ?? 0n);
+    const found = space.answers(group).get(1) ?? 0n;
+    known.set(set, found);
+    return bits(field, found);
   };
   const covering = (field: "source" | "destination", table: number): readonly Route[] => {
     const group = groups.get(tableKey(table));

@@ -52,17 +52,32 @@ interface Run {
   marked: boolean;
 }
 
-function baseChains(machine: Machine, at: At): { table: NftTable; chain: NftChain }[] {
-  return machine.nft
-    .flatMap((table) => table.chains.map((chain) => ({ table, chain })))
-    .filter(({ chain }) => chain.base?.hook === at.hook && onDevice(chain, at.oif))
-    .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
+function baseChains(machine: Machine, at: At): readonly Base[] {
+  const chains = chainsOf(machine.nft).filter(({ chain }) => chain.base?.hook === at.hook);
+  return at.hook === "egress" ? chains.filter(({ chain }) => onDevice(chain, at.oif)) : chains;
 }
+
+interface Base {
+  readonly table: NftTable;
+  readonly chain: NftChain;
+}
+
+/** The base chains of a gate by priority; kept, because every packet asks. */
+function chainsOf(nft: readonly NftTable[]): readonly Base[] {
+  const known = sortedChains.get(nft);
+  if (known) return known;
+  const chains = nft
+    .flatMap((table) => table.chains.filter((chain) => chain.base !== null).map((chain) => ({ table, chain })))
+    .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
+  sortedChains.set(nft, chains);
+  return chains;
+}
+
+const sortedChains = new WeakMap<readonly NftTable[], readonly Base[]>();
 
 /** F, 4.34: the empty prefix is every device; a list of names follows the name, not the device (4.36). */
 function onDevice(chain: NftChain, oif: string | null): boolean {
   const devices = chain.base?.devices;
-  if (chain.base?.hook !== "egress") return true;
   if (devices === undefined) return false;
   return devices.kind === "all" || (oif !== null && devices.names.includes(oif));
 }
@@ -76,7 +91,7 @@ function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
 /** undefined: fell off the end, or returned. */
 function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | undefined {
   for (const rule of chain.rules) {
-    if (!rule.matches.every((match) => holds(run, match))) continue;
+    if (!allHold(run, rule.matches)) continue;
     const { verdict } = rule;
     if (verdict.kind === "return") return undefined;
     if (verdict.kind === "jump") {
@@ -91,6 +106,11 @@ function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | und
     run.marked = true;
   }
   return undefined;
+}
+
+function allHold(run: Run, matches: readonly NftMatch[]): boolean {
+  for (const match of matches) if (!holds(run, match)) return false;
+  return true;
 }
 
 function holds({ packet, at, table }: Run, match: NftMatch): boolean {

@@ -1,7 +1,6 @@
 // P1, P3, P8, P9, P10 and the ARP half of P7: what leaves by something else than the tunnel is what the policy sends
-// there. First with any routing at all: what the gate alone holds is held in every fault that leaves the gate whole, and
-// in every step between two plans. Only what the gate lets through unasked is then walked with the real rules and routes,
-// fault by fault.
+// there. First with any routing at all: what a lock alone holds is held in every fault that leaves it, and in every step
+// between two plans. Only what the locks let through unasked is then walked with the real rules and routes, fault by fault.
 import { explore, type Cube } from "./classes.ts";
 import { bornLater, none, type Fault } from "./faults.ts";
 import type { Machine } from "./machine.ts";
@@ -30,62 +29,76 @@ export interface Looked {
 /** Enough to choose the plainest packet from; a broken plan has thousands. */
 const enough = 64;
 
-export function leaks(state: State): Looked {
-  let classes = 0;
-  const findings: Finding[] = [];
-  for (const gate of ["whole", "egress only", "inet only"] as const) {
-    const faults = state.faults.filter((fault) => fault.gate === gate);
-    const machine = gate === "whole" ? state.machine : (faults[0]?.change(state.machine) ?? state.machine);
-    const any: Routing = { kind: "any", devices: state.devices };
-    const open = besides(state, machine, openings(state, gate), any, Infinity);
-    classes += open.classes;
-    // frames meet no routing: what the gate lets out of them is out
-    const bare = open.cubes.filter((cube) => cube.origin.kind === "frame");
-    findings.push(...bare.map((cube) => found(gate === "whole" ? none : (faults[0] ?? none), machine, any, cube)));
-    const routed = open.cubes.filter((cube) => cube.origin.kind !== "frame");
-    if (routed.length === 0) continue;
-    for (const fault of gate === "whole" ? [none, ...faults] : faults) {
-      const broken = fault.change(state.machine);
-      const real: Routing = { kind: "model" };
-      const out = besides(
-        state,
-        broken,
-        routed.flatMap((cube) => refined(state, broken, cube)),
-        real,
-        enough,
-      );
-      classes += out.classes;
-      findings.push(...out.cubes.map((cube) => found(fault, broken, real, cube)));
-      if (findings.length >= enough) return { findings, classes };
-    }
-  }
-  return { findings, classes };
+export interface Leaks extends Looked {
+  /** Both locks together hold with any routing: then every step of laying routes and rules behind them holds, too. */
+  readonly alone: boolean;
 }
 
 /**
- * P9: while routes and rules change from one plan to the next, a gate stands and does not. What it alone lets out is what
- * the policy of the plan whose gate it is sends out.
+ * Each lock is looked at by itself, with any routing: lock 3 for raw frames, which meet nothing else, and lock 2 for all
+ * other packets. What lock 2 alone holds, both hold together. What lock 3 holds of frames it holds of packets, too (it cannot
+ * tell them apart), so with the inet table gone nothing is left to look for.
  */
-export function gateAlone(state: State): Looked {
+export function leaks(state: State): Leaks {
   const any: Routing = { kind: "any", devices: state.devices };
-  const open = besides(state, state.machine, openings(state, "whole"), any, enough);
-  return {
-    classes: open.classes,
-    findings: open.cubes.map((cube) => ({ ...found(none, state.machine, any, cube), property: "P9" })),
-  };
+  const { nft } = state.machine;
+  const lock2: Machine = { ...state.machine, nft: nft.filter((t) => t.family === "inet") };
+  const lock3: Machine = { ...state.machine, nft: nft.filter((t) => t.family === "netdev") };
+  const frames = besides(state, lock3, frameStarts(state), any, enough);
+  const by2 = besides(state, lock2, packetStarts(state), any, Infinity);
+  const by3 =
+    frames.cubes.length === 0 && framesStandForAll(state)
+      ? none3
+      : besides(state, lock3, packetStarts(state), any, Infinity);
+  const both = by2.cubes.length === 0 ? none3 : besides(state, state.machine, by2.cubes.map(fresh), any, Infinity);
+  const findings = frames.cubes.map((cube) => found(none, lock3, any, cube));
+  let classes = frames.classes + by2.classes + by3.classes + both.classes;
+  const open = { whole: both.cubes, "inet only": by2.cubes, "egress only": by3.cubes };
+  for (const fault of [none, ...state.faults]) {
+    if (open[fault.gate].length === 0 || findings.length >= enough) continue;
+    const out = withRoutes(state, fault, open[fault.gate]);
+    classes += out.classes;
+    findings.push(...out.findings);
+  }
+  return { findings, classes, alone: frames.cubes.length === 0 && both.cubes.length === 0 };
 }
 
-/** Everything that can leave, by origin. Without the egress chain raw frames meet no hook at all: a known limit. */
-function openings(state: State, gate: Fault["gate"]): Cube[] {
-  const frames: Origin[] = egressDevices(state).map((device) => ({ kind: "frame", device }));
+const none3 = { cubes: [] as readonly Cube[], classes: 0 };
+
+/** What the locks let out with any routing, walked with the real rules and routes of a machine with a fault. */
+function withRoutes(state: State, fault: Fault, open: readonly Cube[]): Looked {
+  const machine = fault.change(state.machine);
+  const real: Routing = { kind: "model" };
+  const out = besides(
+    state,
+    machine,
+    open.flatMap((cube) => refined(state, machine, cube)),
+    real,
+    enough,
+  );
+  return { classes: out.classes, findings: out.cubes.map((cube) => found(fault, machine, real, cube)) };
+}
+
+/** Without users and owners a packet of a socket and a frame with the same fields are the same to lock 3 and to policy. */
+function framesStandForAll({ facts, policy, machine }: State): boolean {
+  const owners = machine.nft.some(
+    (t) =>
+      t.family === "netdev" && t.chains.some((c) => c.rules.some((r) => r.matches.some((m) => m.kind === "skuid"))),
+  );
+  return facts.features.devicePrefix && !owners && policy.rules.every((rule) => rule.match.users === undefined);
+}
+
+function packetStarts(state: State): Cube[] {
   const coming: Origin[] = [...state.devices, state.plan.link?.name]
     .filter((device) => device !== undefined)
     .map((device) => ({ kind: "arriving", device }));
-  const ip = starts(state, [...sockets(state, null, "set"), ...coming]);
-  if (gate === "inet only") return ip;
-  const frames6 = frames.flatMap((origin) => starts(state, [origin]));
-  const others = frames.flatMap((origin) => [...starts(state, [origin], "arp"), ...starts(state, [origin], "other")]);
-  return [...ip, ...frames6, ...others.filter((cube) => cube.family === 4)];
+  return starts(state, [...sockets(state, null, "set"), ...coming]);
+}
+
+function frameStarts(state: State): Cube[] {
+  const frames: Origin[] = egressDevices(state).map((device) => ({ kind: "frame", device }));
+  const others = [...starts(state, frames, "arp"), ...starts(state, frames, "other")];
+  return [...starts(state, frames, "ip"), ...others.filter((cube) => cube.family === 4)];
 }
 
 /**
@@ -114,9 +127,11 @@ function besides(
   return { cubes, classes };
 }
 
+const fresh = (cube: Cube): Cube => ({ ...cube, choices: [] });
+
 /** What the gate alone let out, once more with all the ways a socket can ask. */
 function refined(state: State, machine: Machine, cube: Cube): Cube[] {
-  const again: Cube = { ...cube, choices: [] };
+  const again = fresh(cube);
   if (cube.origin.kind !== "socket") return [again];
   const { kernel } = cube.origin;
   const devices = [null, ...[...machine.links.values()].filter((l) => !l.tunnel).map((l) => l.name)];

@@ -75,9 +75,15 @@ export function prove(input: ProofInput): Proof | Counterexample {
   const { connecting, connected, locked, off } = input.plans;
   let classes = 0;
   let cases = 0;
+  const alone = new Set<Plan>();
   for (const plan of [connecting, connected, locked]) {
     const state = stateOf(input, plan);
     cases += 1 + state.faults.length;
+    const leaked = leaks(state);
+    if (leaked.alone) alone.add(plan);
+    classes += leaked.classes;
+    const leak = plainest(state, leaked.findings);
+    if (leak) return leak;
     for (const check of checksOf(state)) {
       const looked = check(state);
       classes += looked.classes;
@@ -85,12 +91,12 @@ export function prove(input: ProofInput): Proof | Counterexample {
       if (worst) return worst;
     }
   }
-  const moved = steps(input);
+  const moved = steps(input, alone);
   classes += moved.classes;
   cases += moved.steps;
   const step = moved.findings[0];
   if (step) return plainest(step.state, [step.finding]) ?? without(step.state, step.finding);
-  const left = off === undefined ? null : undone(input.facts, connected, off);
+  const left = off === undefined ? null : undone(input, connected, off);
   if (left)
     return { ...nothing, kind: "counterexample", property: "P11", state: "off", fault: "none", sentenceData: left };
   return {
@@ -104,13 +110,13 @@ export function prove(input: ProofInput): Proof | Counterexample {
 }
 
 function checksOf(state: State): ((state: State) => Looked)[] {
-  const always = [leaks, noLoop, localNetwork, noEntry, forwarded];
+  const always = [noLoop, localNetwork, noEntry, forwarded];
   return state.name === "connected" ? [...always, names, lanes, identities] : always;
 }
 
 const nothing = { packet: null, trace: [], end: null } as const;
 
-/** The plainest of the packets found, with its way through the machine. undefined: none of them has a member. */
+/** The plainest of the packets found, with its way through the machine; undefined where nothing was found. */
 function plainest(state: State, findings: readonly Finding[]): Counterexample | undefined {
   let best: { value: PacketValue; finding: Finding; property: Property; rank: number } | undefined;
   for (const finding of findings) {
@@ -121,7 +127,8 @@ function plainest(state: State, findings: readonly Finding[]): Counterexample | 
     const rank = oddity(value) + (finding.fault === "none" ? 0 : 1000) + 100 * (property === "P1" ? 0 : 1);
     if (best === undefined || rank < best.rank) best = { value, finding, property, rank };
   }
-  if (best === undefined) return undefined;
+  // a class whose member cannot be named breaks the proof all the same
+  if (best === undefined) return findings[0] === undefined ? undefined : without(state, findings[0]);
   const { finding, value, property } = best;
   const { end, steps: trace } = walk(finding.machine, concrete(value, state.routes), finding.routing);
   return {

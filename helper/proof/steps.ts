@@ -6,7 +6,7 @@ import { diff, type Operation } from "../plan/diff.ts";
 import { linkName, ranges } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { simulate } from "../plan/simulate.ts";
-import { gateAlone, leaks, type Finding } from "./leaks.ts";
+import { leaks, type Finding } from "./leaks.ts";
 import type { ProofInput } from "./prove.ts";
 import { stateOf, type State } from "./state.ts";
 
@@ -16,7 +16,8 @@ interface Moved {
   readonly steps: number;
 }
 
-export function steps(input: ProofInput): Moved {
+/** `alone`: the plans whose gate holds with any routing. */
+export function steps(input: ProofInput, alone: ReadonlySet<Plan>): Moved {
   const { connecting, connected, locked } = input.plans;
   const off = input.facts;
   let classes = 0;
@@ -42,10 +43,7 @@ export function steps(input: ProofInput): Moved {
       findings.push({ state, finding: openWhile(state) });
       continue;
     }
-    const state = stateOf(input, gate);
-    const alone = gateAlone(state);
-    classes += alone.classes;
-    if (alone.findings.length === 0) continue;
+    if (alone.has(gate)) continue;
     for (const half of between(before, operations)) {
       const step = { ...stateOf(input, gate, half), faults: [] };
       const out = leaks(step);
@@ -58,9 +56,10 @@ export function steps(input: ProofInput): Moved {
 }
 
 /** P11: taking down leaves what was there, and touches nothing that is not ours. null: it does. */
-export function undone(facts: Facts, up: Plan, off: Plan): Readonly<Record<string, string>> | null {
+export function undone({ facts, policy }: ProofInput, up: Plan, off: Plan): Readonly<Record<string, string>> | null {
   for (const [what, left] of Object.entries({
-    nft: off.nft,
+    // a kill switch from boot on leaves the gate closed, which is what was asked for
+    nft: policy.killSwitch === "boot" ? [] : off.nft,
     routes: off.routes,
     rules: off.rules,
     nexthops: off.nexthops,
