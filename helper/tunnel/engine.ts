@@ -14,7 +14,7 @@ import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import { type Descriptor, type Kernel, KernelError } from "../kernel/kernel.ts";
 import type { Configuration } from "../nodes/conf.ts";
 import { linkName, marks } from "../plan/numbers.ts";
-import { exchange, parsePeer, type Peering, type PeerState, printKeepalive, printSet } from "./uapi.ts";
+import { exchange, parsePeer, parseRoundTrip, type Peering, type PeerState, printKeepalive, printSet } from "./uapi.ts";
 
 export interface EngineKind {
   readonly path: string;
@@ -34,6 +34,8 @@ export interface Engine {
   /** Resolves with the first handshake since `peer`, or false when the deadline passes or `signal` is raised. */
   answered(configuration: Configuration, deadlineMs: number, signal: AbortSignal): Promise<boolean>;
   state(publicKey: string): Promise<PeerState | undefined>;
+  /** Of the last handshake, where the engine tells it. */
+  roundTripMs(publicKey: string): Promise<number | null>;
   /** Resolves with how it ended; never rejects. */
   readonly ended: Promise<string>;
   stop(): Promise<void>;
@@ -127,6 +129,9 @@ async function live(setup: EngineSetup, child: ChildProcess): Promise<Engine> {
     },
     async state(publicKey) {
       return parsePeer(await exchange(uapiPath, "get=1\n\n"), publicKey);
+    },
+    async roundTripMs(publicKey) {
+      return kind.standIn ? null : parseRoundTrip(await exchange(uapiPath, "get=culvert\n\n"), publicKey);
     },
     async stop() {
       child.kill("SIGTERM");

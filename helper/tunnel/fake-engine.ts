@@ -72,6 +72,9 @@ export async function startFakeEngine(path: string, kind: EngineKind, node: { an
     async state(publicKey) {
       return parsePeer(await exchange(path, "get=1\n\n"), publicKey);
     },
+    async roundTripMs() {
+      return null;
+    },
     async stop() {
       close("SIGTERM");
     },

@@ -53,6 +53,13 @@ export function printKeepalive(c: Configuration): string {
   );
 }
 
+/** Of `get=culvert`, which only our engine answers: the round trip of the last handshake. null: none yet. */
+export function parseRoundTrip(text: string, publicKey: string): number | null {
+  const section = text.split(/^public_key=/m).find((part) => part.startsWith(hexOf(publicKey)));
+  const ms = Number(/^round_trip_ms=(\d+)$/m.exec(section ?? "")?.[1] ?? 0);
+  return ms > 0 ? ms : null;
+}
+
 /** State of the peer with this public key; undefined when the engine does not have it. */
 export function parsePeer(text: string, publicKey: string): PeerState | undefined {
   const wanted = hexOf(publicKey);

@@ -92,7 +92,10 @@ export function watchTraffic(
     } else {
       quiet = stillQuiet(quiet, last, peer, at);
       if (quiet !== null && at - quiet.at >= silentMs) heard.happen({ kind: "node-silent" });
-      heard.traffic(await trafficOf(deps, first ?? peer, last, peer, at));
+      heard.traffic({
+        ...(await trafficOf(deps, first ?? peer, last, peer, at)),
+        roundTripMs: await engine.roundTripMs(state.node),
+      });
     }
     last = { ...peer, at, epoch: state.epoch };
   };
@@ -131,7 +134,7 @@ async function trafficOf(
   last: (PeerState & { at: number }) | null,
   peer: PeerState,
   at: number,
-): Promise<Traffic> {
+): Promise<Omit<Traffic, "roundTripMs">> {
   const { refused, direct } = await deps.kernel.counters();
   const seconds = last === null ? 0 : (at - last.at) / 1000;
   const rate = (now: number, before: number): number => (seconds > 0 ? Math.max(0, (now - before) / seconds) : 0);
@@ -142,7 +145,6 @@ async function trafficOf(
     rxPerSecond: rate(peer.rxBytes, last?.rxBytes ?? 0),
     txPerSecond: rate(peer.txBytes, last?.txBytes ?? 0),
     lastHandshake: peer.lastHandshake,
-    roundTripMs: null,
     refused,
     direct,
     wire: null,
