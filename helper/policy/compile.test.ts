@@ -140,6 +140,18 @@ describe("compile", () => {
     expect(large.sysctls).toContainEqual({ key: "net.ipv4.nexthop_compat_mode", value: "0" });
   });
 
+  test("what of a direct rule lies on a link of the machine is reached there, never by a gateway", () => {
+    const rules = [direct("near", "192.168.0.0/16", "192.0.2.64/26"), direct("far", "198.51.100.0/24")];
+    const off = policy({ rules, lan: { allow: false, approved: [] } });
+    const laid = plan(request(twoUplinks, "connected", { policy: off })).routes.filter((r) => r.table === 7610);
+    expect(laid.map((r) => [r.prefix, dev(r), r.to.kind === "dev" ? r.to.via : null])).toEqual([
+      ["192.0.2.64/26", "eth0", null],
+      ["192.168.1.0/24", "wlan0", null],
+      ["192.168.0.0/16", "eth0", "192.0.2.1"],
+      ["192.168.0.0/16", "wlan0", "192.168.1.1"],
+    ]);
+  });
+
   test("tunnel sets have a twin under them, or a lost adapter would hand them to the next rule (D)", () => {
     const rules = [
       { id: "work", name: "work", match: { destination: [prefix("198.51.100.0/24")] }, lane: "tunnel" } as const,

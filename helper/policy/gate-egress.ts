@@ -10,6 +10,7 @@ import { waysTo } from "./bypass.ts";
 import { discoveryOf, dnsLines, dnsMatches, linkChain, setName, sourceRouted } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
+import { leavesBy } from "./lanes.ts";
 import { arpSenders, dhcpOut, neighboursOut } from "./link-local.ts";
 import {
   accept,
@@ -60,7 +61,6 @@ const eapolType = 0x888e;
 
 function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
   const lan = ground.lan.filter((l) => l.link === link.name);
-  const isUplink = ground.ways.some((way) => way.dev === link.name);
   const own = (family: Family) => link.sources.filter((source) => familyOf(source) === family);
   const ways = (address: Address) => waysTo(ground, address).filter((way) => way.dev === link.name);
   const reached = ground.endpoints.filter((e) => ways(e.address).length > 0);
@@ -95,19 +95,24 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
       ...dnsLines(ground, link, refuseDns),
       ...lan.map((l) => acceptCounted("LAN: on-link and honoured (P4)", daddr(l.prefix))),
       ...discoveryOf(ground, link).map((d) => acceptCounted(d.note, ...d.matches)),
-      ...(isUplink ? laneLines(ground, own) : []),
+      ...laneLines(ground, link, own),
     ],
   };
 }
 
-function laneLines(ground: Ground, own: (family: Family) => OutsideLink["sources"]): readonly NftRule[] {
+function laneLines(
+  ground: Ground,
+  link: OutsideLink,
+  own: (family: Family) => OutsideLink["sources"],
+): readonly NftRule[] {
+  if (!ground.lanes.some((set) => leavesBy(ground, set, link))) return [];
   return ground.lanes.flatMap((set) =>
     families
       .filter((family) => set.prefixes[family].length > 0)
       .flatMap((family) => {
         const to = daddrSet(family, setName(set, family));
         const note = `rule ${set.rule.id}: ${set.lane}`;
-        const out = set.lane === "direct" && ground.direct ? own(family) : [];
+        const out = ground.direct && leavesBy(ground, set, link) ? own(family) : [];
         return [...out.map((source) => acceptCounted(note, saddr(source), to)), drop(note, to)];
       }),
   );

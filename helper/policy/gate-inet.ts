@@ -10,6 +10,7 @@ import { asksInside } from "./dns.ts";
 import { discoveryOf, dnsLines, dnsMatches, linkChain, resolverLines, setName, sourceRouted } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
+import { leavesBy } from "./lanes.ts";
 import { dhcpIn, dhcpOut, neighboursIn, neighboursOut } from "./link-local.ts";
 import {
   accept,
@@ -127,9 +128,9 @@ function callers(ground: Ground, welcome: Welcome): readonly ((kind: "saddr" | "
 }
 
 function directIn(ground: Ground): readonly NftRule[] {
-  return uplinks(ground).flatMap((link) =>
+  return ground.links.flatMap((link) =>
     ground.lanes
-      .filter((set) => set.lane === "direct")
+      .filter((set) => leavesBy(ground, set, link))
       .flatMap((set) =>
         families
           .filter((family) => set.prefixes[family].length > 0)
@@ -199,22 +200,22 @@ function tunnelLines(ground: Ground): readonly NftRule[] {
 
 function linkLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
   const lan = ground.lan.filter((l) => l.link === link.name);
-  const isUplink = ground.ways.some((way) => way.dev === link.name);
   return [
     ...dnsLines(ground, link, refuseDns),
     ...lan.map((l) => accept("LAN: on-link and honoured", daddr(l.prefix))),
     ...discoveryOf(ground, link).map((d) => accept(d.note, ...d.matches)),
-    ...(isUplink ? laneLines(ground) : []),
+    ...laneLines(ground, link),
   ];
 }
 
-/** The rules in order, as far as they concern an uplink: only the direct lane leaves. */
-function laneLines(ground: Ground): readonly NftRule[] {
+/** The rules in order, as far as they concern an outside link: only the direct lane leaves. */
+function laneLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
+  if (!ground.lanes.some((set) => leavesBy(ground, set, link))) return [];
   return ground.lanes.flatMap((set) =>
     inSet(set.prefixes, (family) => {
       const to = daddrSet(family, setName(set, family));
       const note = `rule ${set.rule.id}: ${set.lane}`;
-      if (set.lane === "direct" && ground.direct) return [accept(note, to)];
+      if (ground.direct && leavesBy(ground, set, link)) return [accept(note, to)];
       return [set.lane === "block" ? reject(note, to) : drop(note, to)];
     }),
   );
@@ -259,10 +260,6 @@ function inSet(
   lines: (family: Family) => readonly NftRule[],
 ): readonly NftRule[] {
   return families.filter((family) => prefixes[family].length > 0).flatMap(lines);
-}
-
-function uplinks(ground: Ground): readonly OutsideLink[] {
-  return ground.links.filter((link) => ground.ways.some((way) => way.dev === link.name));
 }
 
 function numberOf(welcome: Welcome): number {

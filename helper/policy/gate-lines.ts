@@ -4,9 +4,10 @@ import { familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { NftMatch, NftRule } from "../plan/nft.ts";
 import { dnsPorts } from "./dns.ts";
 import type { Ground } from "./ground.ts";
-import { laneOf } from "./lanes.ts";
+import { laneOf, leavesBy } from "./lanes.ts";
 import type { LaneSet } from "./lanes.ts";
 import { accept, daddr, drop, icmp6, known, ports, protocol, udp } from "./nft-words.ts";
+import { has } from "./prefix-set.ts";
 import type { OutsideLink } from "./uplinks.ts";
 
 /** Chains of the outside links, the same names in both tables. */
@@ -31,7 +32,8 @@ export function dnsLines(ground: Ground, link: OutsideLink, refuse: readonly Nft
     if (familyOf(server) === 6 && ground.policy.ipv6 === "block") return false;
     const lane = laneOf(ground, server);
     if (lane.kind === "lan") return lane.link === link.name;
-    return lane.kind === "direct" && ground.direct && ground.ways.some((way) => way.dev === link.name);
+    if (lane.kind !== "direct" || !ground.direct) return false;
+    return ground.lanes.some((set) => has(set.prefixes, hostPrefix(server)) && leavesBy(ground, set, link));
   });
   return [
     ...here.flatMap((server) => resolverLines(`names: ${server} is named by policy`, hostPrefix(server))),

@@ -1,7 +1,7 @@
 // The ordered rules of a policy: each becomes a table of its prefixes and one `ip rule`, in order, and the same line in
 // the gate (gate-inet.ts, gate-egress.ts), so routing and gate say the first match independently of each other.
 //   tunnel  prefixes into culvert0; under each an unreachable twin, or a lost adapter would hand them to later rules (D)
-//   direct  prefixes by the uplink's gateway; if its link goes they fall to later rules, and no lane is weaker than direct
+//   direct  prefixes by the uplink's gateway, what is on-link by its link; if its link goes they fall to later rules, and no lane is weaker than direct
 //   block   prohibit, both families
 import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
 import { covers, familyOf, hostPrefix } from "../contract/prefix.ts";
@@ -9,9 +9,10 @@ import type { Address, Family, Prefix } from "../contract/prefix.ts";
 import { firstMetric, firstSetTable, largeSet, linkName, nexthops, priorities } from "../plan/numbers.ts";
 import type { PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
 import type { Ground } from "./ground.ts";
-import { emptySet, has, prefixSet } from "./prefix-set.ts";
+import { emptySet, has, inside, prefixSet } from "./prefix-set.ts";
 import type { PrefixSet } from "./prefix-set.ts";
 import { anywhere, intoTunnel, outOf, unreachable } from "./tunnel.ts";
+import type { OutsideLink } from "./uplinks.ts";
 
 /** One rule of the policy with its prefixes made canonical. */
 export interface LaneSet {
@@ -52,7 +53,19 @@ export function laneRules(ground: Ground, family: Family): readonly PlanRule[] {
 }
 
 export function laneRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
-  return ground.lanes.flatMap((set) => set.prefixes[family].flatMap((prefix) => routesFor(ground, set, prefix)));
+  return ground.lanes.flatMap((set) => {
+    const near = set.lane === "direct" ? neighbourRoutes(ground, set, family) : [];
+    const taken = new Set(near.map((route) => route.prefix));
+    const far = set.prefixes[family].filter((prefix) => !taken.has(prefix));
+    return [...near, ...far.flatMap((prefix) => routesFor(ground, set, prefix))];
+  });
+}
+
+/** Links by which a direct rule leaves: uplinks, and those on which a part of its prefixes lies. */
+export function leavesBy(ground: Ground, set: LaneSet, link: OutsideLink): boolean {
+  if (set.lane !== "direct") return false;
+  if (ground.ways.some((way) => way.dev === link.name)) return true;
+  return link.neighbours.some((near) => has(set.prefixes, near) || inside(set.prefixes, near).length > 0);
 }
 
 export function laneNexthops(ground: Ground, family: Family): readonly PlanNexthop[] {
@@ -68,6 +81,21 @@ export function laneNexthops(ground: Ground, family: Family): readonly PlanNexth
     out.push({ id: nexthops.direct[family], family, to });
   }
   return out;
+}
+
+/** What of a direct rule lies on a link of this machine is reached there and not by a gateway. */
+function neighbourRoutes(ground: Ground, set: LaneSet, family: Family): readonly PlanRoute[] {
+  const sharers = new Map<Prefix, number>();
+  return ground.links.flatMap((link) =>
+    link.neighbours
+      .filter((near) => familyOf(near) === family)
+      .flatMap((near) => (has(set.prefixes, near) ? [near] : inside(set.prefixes, near)))
+      .map((prefix) => {
+        const turn = sharers.get(prefix) ?? 0;
+        sharers.set(prefix, turn + 1);
+        return outOf({ family, dev: link.name, via: null }, firstSetTable + set.place, prefix, firstMetric + turn);
+      }),
+  );
 }
 
 function routesFor(ground: Ground, set: LaneSet, prefix: Prefix): readonly PlanRoute[] {

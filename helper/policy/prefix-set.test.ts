@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { covers, familyOf, overlaps, parsePrefix, printAddress, rangeOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
-import { has, prefixSet } from "./prefix-set.ts";
+import { has, inside, prefixSet } from "./prefix-set.ts";
 
 describe("sets of prefixes", () => {
   test("neighbours become one, what is covered goes, order is by address", () => {
@@ -22,8 +22,11 @@ describe("sets of prefixes", () => {
       fc.property(fc.array(anyPrefix, { maxLength: 24 }), fc.array(anyPrefix, { maxLength: 8 }), (prefixes, asked) => {
         const set = prefixSet(prefixes);
         expect(set).toEqual({ 4: slowSet(prefixes, 4), 6: slowSet(prefixes, 6) });
-        for (const prefix of asked)
-          expect(has(set, prefix)).toBe([...set[4], ...set[6]].some((outer) => covers(outer, prefix)));
+        const all = [...set[4], ...set[6]];
+        for (const prefix of asked) {
+          expect(has(set, prefix)).toBe(all.some((outer) => covers(outer, prefix)));
+          expect(inside(set, prefix)).toEqual(all.filter((inner) => covers(prefix, inner)));
+        }
       }),
       { numRuns: 300 },
     );

@@ -2,7 +2,7 @@
 // million, so addresses are four 32-bit words in one typed array each and never a bigint (ip-num is the slow twin in the
 // test); the text of what was not joined is kept as it came.
 import type { Family, Prefix } from "../contract/prefix.ts";
-import { lengthOf } from "../contract/prefix.ts";
+import { familyOf, lengthOf } from "../contract/prefix.ts";
 
 export interface PrefixSet {
   readonly 4: readonly Prefix[];
@@ -19,26 +19,48 @@ export function prefixSet(prefixes: readonly Prefix[]): PrefixSet {
   return { 4: canonical(four, 4), 6: canonical(six, 6) };
 }
 
-/** Whether the set has the address: a walk by halving over sorted, disjoint prefixes. */
-export function has(set: PrefixSet, address: Prefix): boolean {
-  const family: Family = address.includes(":") ? 6 : 4;
-  const list = set[family];
+/** Whether one of the set's prefixes covers all of this one. */
+export function has(set: PrefixSet, prefix: Prefix): boolean {
+  const candidate = set[familyOf(prefix)][placeOf(set, prefix) - 1];
+  return candidate !== undefined && isWithin(prefix, candidate);
+}
+
+/** The set's prefixes that this one covers. */
+export function inside(set: PrefixSet, outer: Prefix): readonly Prefix[] {
+  const list = set[familyOf(outer)];
+  const out: Prefix[] = [];
+  // one that begins where `outer` begins may stand just before its place
+  for (let i = Math.max(0, placeOf(set, outer) - 1); i < list.length; i += 1) {
+    const prefix = list[i];
+    if (prefix !== undefined && isWithin(prefix, outer)) out.push(prefix);
+    else if (i >= placeOf(set, outer)) break;
+  }
+  return out;
+}
+
+/** How many of the set begin at or before this one: a walk by halving over sorted, disjoint prefixes. */
+function placeOf(set: PrefixSet, prefix: Prefix): number {
+  const list = set[familyOf(prefix)];
   const wanted = new Uint32Array(4);
   const probe = new Uint32Array(4);
-  readWords(address, wanted, 0);
+  readWords(prefix, wanted, 0);
   let low = 0;
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    readWords(list[middle] ?? address, probe, 0);
+    readWords(list[middle] ?? prefix, probe, 0);
     if (compareWords(probe, 0, wanted, 0) <= 0) low = middle + 1;
     else high = middle;
   }
-  const candidate = list[low - 1];
-  if (candidate === undefined) return false;
-  readWords(candidate, probe, 0);
-  const length = lengthOf(candidate);
-  return length <= lengthOf(address) && sameHead(probe, 0, wanted, 0, offset(family) + length);
+  return low;
+}
+
+function isWithin(prefix: Prefix, outer: Prefix): boolean {
+  const words = new Uint32Array(8);
+  readWords(prefix, words, 0);
+  readWords(outer, words, 4);
+  const length = lengthOf(outer);
+  return length <= lengthOf(prefix) && sameHead(words, 0, words, 4, offset(familyOf(outer)) + length);
 }
 
 function canonical(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {

@@ -78,7 +78,12 @@ export const anyFacts: fc.Arbitrary<Facts> = fc
       // a port without its bridge is none
       return spec === undefined || there[kind.master === undefined ? i : 3] !== true ? [] : [{ ...spec, ...kind }];
     });
-    const facts = machine(kept, routes, ipv6);
+    const names = kept.map((link) => link.name);
+    const facts = machine(
+      kept,
+      routes.filter((r) => names.includes(r.legs[0]?.dev ?? "")),
+      ipv6,
+    );
     return { ...facts, features: { ...facts.features, devicePrefix } };
   });
 

@@ -137,7 +137,7 @@ function isOwn(facts: Facts, link: LinkFact): boolean {
 
 function outsideLink(facts: Facts, link: LinkFact, ways: readonly Way[]): OutsideLink {
   const own = facts.addresses.filter((a) => a.link === link.name && a.scope !== "host");
-  const devices = devicesOf(facts, link);
+  const devices = devicesOf(facts, link, ways);
   const hasWay = ways.some((way) => way.dev === link.name);
   const ports = facts.links.filter((l) => l.master === link.index);
   const onLink = unique(
@@ -182,9 +182,12 @@ function isOnLink(route: RouteFact, dev: string): boolean {
   );
 }
 
-function devicesOf(facts: Facts, link: LinkFact): readonly string[] {
-  const beneath = facts.links.filter((l) => l.master === link.index && plainName.test(l.name));
-  return [link.name, ...beneath.flatMap((port) => devicesOf(facts, port))];
+/** A port that is used as a link of its own is judged as one. */
+function devicesOf(facts: Facts, link: LinkFact, ways: readonly Way[]): readonly string[] {
+  const beneath = facts.links
+    .filter((l) => l.master === link.index && plainName.test(l.name))
+    .filter((l) => !isOwn(facts, l) && !ways.some((way) => way.dev === l.name));
+  return [link.name, ...beneath.flatMap((port) => devicesOf(facts, port, ways))];
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {
