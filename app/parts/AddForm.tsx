@@ -99,6 +99,7 @@ function Drop({ small, take, setRefusal }: DropProps) {
   };
   return (
     <div
+      data-drop
       className={`${s.drop ?? ""} ${over ? (s.over ?? "") : ""} ${small ? (s.small ?? "") : ""}`}
       onDragOver={(event) => {
         event.preventDefault();

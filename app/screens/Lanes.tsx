@@ -15,6 +15,7 @@ import { nodeNow } from "../view/connect.ts";
 import { differences, shownDifferences } from "../view/differences.ts";
 import { presetOf, samePolicy, type Preset } from "../view/draft.ts";
 import { preferredNode } from "../view/nodes.ts";
+import { sayNote } from "../view/plan-notes.ts";
 import { sayRefusal } from "../view/refusal.ts";
 import { say } from "../view/say.ts";
 import s from "./Lanes.module.css";
@@ -180,6 +181,7 @@ function IfYouSave() {
 function VerdictOf({ verdict, changed }: { readonly verdict: Verdict; readonly changed: boolean }) {
   const word = useWord();
   const speak = useSpeak();
+  const draft = usePolicy((store) => store.draft);
   switch (verdict.kind) {
     case "unasked":
       return <p className="soft">{word(changed ? "lanes.verdict.unasked" : "lanes.verdict.same")}</p>;
@@ -206,7 +208,7 @@ function VerdictOf({ verdict, changed }: { readonly verdict: Verdict; readonly c
           </div>
           {verdict.notes.map((note, index) => (
             <p key={index} className="label">
-              {note}
+              {speak(sayNote(note, draft?.rules ?? []))}
             </p>
           ))}
           <details className={s.plan}>

@@ -11,6 +11,9 @@ import { useScreen } from "./screen.ts";
 import { useStatus } from "./status.ts";
 import { useTraffic } from "./traffic.ts";
 
+/** As long as the first tries of main to reach the helper take; no newcomer should be told in between that it is missing. */
+const knockingMs = 700;
+
 /** Returns its own undoing. */
 export function wireStores(bridge: Bridge): () => void {
   const undo = [
@@ -27,7 +30,12 @@ export function wireStores(bridge: Bridge): () => void {
   void bridge.preferences().then(usePreferences.getState().setPreferences);
   void bridge.environment().then(usePreferences.getState().setEnvironment);
   void bridge.link().then((link) => {
-    takeLink(bridge, link);
+    // main may still be knocking: what it says by itself comes sooner than this
+    const settle = (): void => {
+      if (useStatus.getState().link === null) takeLink(bridge, link);
+    };
+    if (link.kind === "absent") setTimeout(settle, knockingMs);
+    else settle();
   });
   return () => {
     for (const one of undo) one();

@@ -7,6 +7,7 @@ import { boardRuns } from "./board.ts";
 import { differences } from "./differences.ts";
 import { besideLane, presetOf, withPreset, withRule, withRuleAt } from "./draft.ts";
 import { parsePrefixes } from "./prefixes.ts";
+import { sayNote } from "./plan-notes.ts";
 import { policy, rule, status } from "./samples.ts";
 import { layTrack, placeAt } from "./track.ts";
 
@@ -99,4 +100,12 @@ test("typed networks are parsed as the helper does, and the bad word is named wi
   const bad = parsePrefixes("192.0.2.0/24\n10.0.0");
   expect(bad.ok ? "" : speak(bad.say)).toBe("Line 2 is no network and no address: “10.0.0”.");
   expect(parsePrefixes("  \n").ok).toBe(false);
+});
+
+test("a plan's note is told in words, with the rule's own name", () => {
+  expect(speak(sayNote("rule.dead rule=a", [{ ...rule("a", "block"), name: "Telemetry" }]))).toMatch(
+    /^Telemetry never decides/,
+  );
+  expect(speak(sayNote("exit.partial family=6", []))).toContain("IPv6");
+  expect(speak(sayNote("newer.code n=1", []))).toBe("newer.code n=1");
 });

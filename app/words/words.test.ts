@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { refusalCodes } from "../../helper/contract/refusal.ts";
 import { lockCauses, leakCheckSchema, statusSchema, stepNames } from "../../helper/contract/status.ts";
 import { evidenceCodes } from "../view/leaks.ts";
+import { noteCodes } from "../view/plan-notes.ts";
 import { sayRefusal } from "../view/refusal.ts";
 import { say } from "../view/say.ts";
 import en from "./en.json";
@@ -72,6 +73,7 @@ test("every refusal, lock cause, notice, step, check and evidence has a sentence
     ...leakCheckSchema.shape.name.options.map((check) => `check.${check}`),
     ...leakCheckSchema.shape.verdict.options.map((verdict) => `verdict.${verdict}`),
     ...evidenceCodes.map((code) => `evidence.${code}`),
+    ...noteCodes.map((code) => `note.${code}`),
   ];
   expect(needed.filter((key) => !has(key))).toEqual([]);
 });

@@ -103,7 +103,7 @@ export function nodeFrom(seed: NodeSeed, index: number, at: number): Node {
     seed.ms === null || (seed.ipv6 === false && i === 33) ? null : seed.ms + wave(i) * seed.jitter * 1.6,
   );
   return {
-    id: `${letter}${String(index).padStart(2, "0")}${"k".repeat(40)}=`,
+    id: `${letter}${String(index).padStart(3, "0")}${"k".repeat(39)}=`,
     name: seed.name,
     city: seed.name,
     country: seed.country,

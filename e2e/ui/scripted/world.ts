@@ -5,7 +5,7 @@ import type { HelperEvent, Params, RequestName, Result } from "../../../helper/c
 import type { Node } from "../../../helper/contract/node.ts";
 import type { Policy } from "../../../helper/contract/policy.ts";
 import type { Prefix } from "../../../helper/contract/prefix.ts";
-import { grant, refuse, type Answer, type Refusal } from "../../../helper/contract/refusal.ts";
+import { grant, refuse, type Answer } from "../../../helper/contract/refusal.ts";
 import type { LeakCheck, LockCause, State, Status, Step, Traffic } from "../../../helper/contract/status.ts";
 import { address, firstPolicy, nodeFromConf, stepOrder, uplink, type Scenario } from "./scenarios.ts";
 
@@ -301,4 +301,3 @@ function stepsAt(index: number): Step[] {
     tookMs: i < index ? (took[i] ?? null) : null,
   }));
 }
-
