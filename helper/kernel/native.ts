@@ -104,43 +104,47 @@ export type NetlinkEvent =
   /** Announcements were lost: read the machine again. */
   | { readonly kind: "overrun" };
 
-const path = process.env.CULVERT_ADDON ?? "../../native/addon/culvert.node";
-const addon = createRequire(import.meta.url)(path) as typeof Addon;
+type Plain = Pick<
+  typeof Addon,
+  | "netlinkOpen"
+  | "nftOpen"
+  | "netlinkPort"
+  | "tunOpen"
+  | "udpOpen"
+  | "unixListen"
+  | "peerCredentials"
+  | "closeFd"
+  | "ping"
+>;
 
-export const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } =
-  addon;
-
-export function netlinkRead(fd: number): Reading {
-  return JSON.parse(addon.netlinkRead(fd)) as Reading;
+export interface Native extends Plain {
+  netlinkRead(fd: number): Reading;
+  /** Every operation is tried; the refused ones come back. */
+  netlinkApply(fd: number, operations: readonly NetlinkOperation[]): readonly Failure[];
+  routeGet(fd: number, question: Question): RouteAnswer;
+  nftList(fd: number): readonly ListedTable[];
+  nftRead(fd: number, family: NftTable["family"], name: string): ReadTable | null;
+  /** One transaction. Empty: all of it was done. Otherwise nothing was. */
+  nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[];
+  nftProbe(fd: number): NftFeatures;
+  watch(tell: (event: NetlinkEvent) => void): { close(): void };
 }
 
-export function netlinkApply(fd: number, operations: readonly NetlinkOperation[]): readonly Failure[] {
-  return JSON.parse(addon.netlinkApply(fd, JSON.stringify(operations))) as readonly Failure[];
-}
-
-export function routeGet(fd: number, question: Question): RouteAnswer {
-  return JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer;
-}
-
-export function nftList(fd: number): readonly ListedTable[] {
-  return JSON.parse(addon.nftList(fd)) as readonly ListedTable[];
-}
-
-export function nftRead(fd: number, family: NftTable["family"], name: string): ReadTable | null {
-  return JSON.parse(addon.nftRead(fd, family, name)) as ReadTable | null;
-}
-
-/** One transaction. Empty: all of it was done. Otherwise nothing was. */
-export function nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[] {
-  return JSON.parse(addon.nftApply(fd, JSON.stringify(changes))) as readonly Failure[];
-}
-
-export function nftProbe(fd: number): NftFeatures {
-  return JSON.parse(addon.nftProbe(fd)) as NftFeatures;
-}
-
-export function watch(tell: (event: NetlinkEvent) => void): { close(): void } {
-  return addon.watch((json) => {
-    tell(JSON.parse(json) as NetlinkEvent);
-  });
+export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/addon/culvert.node"): Native {
+  const addon = createRequire(import.meta.url)(path) as typeof Addon;
+  const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } = addon;
+  return {
+    ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
+    netlinkRead: (fd) => JSON.parse(addon.netlinkRead(fd)) as Reading,
+    netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
+    routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,
+    nftList: (fd) => JSON.parse(addon.nftList(fd)) as readonly ListedTable[],
+    nftRead: (fd, family, name) => JSON.parse(addon.nftRead(fd, family, name)) as ReadTable | null,
+    nftApply: (fd, changes) => JSON.parse(addon.nftApply(fd, JSON.stringify(changes))) as readonly Failure[],
+    nftProbe: (fd) => JSON.parse(addon.nftProbe(fd)) as NftFeatures,
+    watch: (tell) =>
+      addon.watch((json) => {
+        tell(JSON.parse(json) as NetlinkEvent);
+      }),
+  };
 }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use serde::Serialize;
 
 use crate::netlink::link::Link;
-use crate::netlink::message::{Received, attributes, messages, network_number, string};
+use crate::netlink::message::{Received, attributes, messages, string};
 use crate::netlink::{address, link, nexthop, route, rule, socket};
 use crate::nft::read::family_name;
 use crate::sys::{self, Doing, Errno, Outcome};
@@ -26,7 +26,6 @@ const NFT_GROUP: u32 = 7;
 const NFT_SUBSYSTEM: u16 = 10;
 /// NFT_MSG_NEWGEN closes each transaction; its attributes name the program.
 const NEWGEN: u16 = 15;
-const NFTA_GEN_PROC_PID: u16 = 2;
 const NFTA_GEN_PROC_NAME: u16 = 3;
 /// In every message but NEWGEN, NFTA_*_TABLE or NFTA_TABLE_NAME.
 const NFTA_ANY_TABLE: u16 = 1;
@@ -173,14 +172,9 @@ impl Listener<'_> {
             self.touched.insert(NamedTable { family, name: string(name) });
             return None;
         }
-        let (mut author, mut program) = (message.port, String::new());
-        for (kind, value) in attributes(message.body, 4) {
-            match kind {
-                NFTA_GEN_PROC_PID => author = network_number(value),
-                NFTA_GEN_PROC_NAME => program = string(value),
-                _ => {}
-            }
-        }
+        let author = message.port;
+        let program = attributes(message.body, 4).find(|(kind, _)| *kind == NFTA_GEN_PROC_NAME);
+        let program = program.map(|(_, value)| string(value)).unwrap_or_default();
         Some(Event::Nft { author, program, tables: std::mem::take(&mut self.touched).into_iter().collect() })
     }
 

@@ -18,6 +18,7 @@ const IFADDRMSG: usize = 8;
 // linux/if_addr.h
 const IFA_F_TEMPORARY: u32 = 0x01;
 const IFA_F_NODAD: u32 = 0x02;
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 const IFA_F_DEPRECATED: u32 = 0x20;
 const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_PERMANENT: u32 = 0x80;
@@ -70,7 +71,8 @@ pub fn read(message: &Received, links: &[Link]) -> Option<Address> {
     })
 }
 
-/// Without duplicate address detection: inside a tunnel nobody answers, and a tentative address cannot be a source.
+/// Without duplicate address detection (inside a tunnel nobody answers, and a tentative address cannot be a source), and
+/// without a route of its own in main: the plan says every route.
 pub fn add(index: u32, address: &str) -> Result<Message, Errno> {
     build(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, address)
 }
@@ -82,11 +84,13 @@ pub fn delete(index: u32, address: &str) -> Result<Message, Errno> {
 fn build(kind: u16, flags: u16, index: u32, address: &str) -> Result<Message, Errno> {
     let (address, length) = parse_prefix(address)?;
     let family = (if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }) as u8;
-    let nodad = if address.is_ipv4() { 0 } else { IFA_F_NODAD as u8 };
-    let mut fixed = vec![family, length, nodad, 0];
+    let nodad = if address.is_ipv4() { 0 } else { IFA_F_NODAD };
+    // the header has room for the lowest eight flags only; IFA_FLAGS has them all
+    let mut fixed = vec![family, length, 0, 0];
     fixed.extend_from_slice(&index.to_ne_bytes());
     let mut message = Message::new(kind, flags, &fixed);
     let bytes = bytes_of(address);
     message.attribute(IFA_LOCAL, &bytes).attribute(IFA_ADDRESS, &bytes);
+    message.word(IFA_FLAGS, nodad | IFA_F_NOPREFIXROUTE);
     Ok(message)
 }

@@ -1,0 +1,348 @@
+// The port over the addon. Every change of the machine goes through here, in this order: journal, gate (gate-first),
+// adapter, what the diff against a fresh reading says, resolver, read everything back and compare, gate (gate-last). A
+// failure throws and leaves the gate at least as closed as it was: a gate-first plan has closed it already, a gate-last
+// one opens it as its very last step.
+//
+// Taking down is no road of its own: it is the empty plan, gate-last, and then the journal goes.
+import { lchownSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { diff, type Operation } from "../plan/diff.ts";
+import type { Facts } from "../plan/facts.ts";
+import { linkName, marks } from "../plan/numbers.ts";
+import type { Plan, PlanSysctl } from "../plan/plan.ts";
+import { printOperation } from "../plan/print.ts";
+import { changeOf } from "./announced.ts";
+import { bootId, type Journal, openJournal, type SysctlEntry } from "./journal.ts";
+import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
+import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
+import { type HaveTable, nftChanges } from "./nft-changes.ts";
+import { printChange } from "./print-changes.ts";
+import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
+import { entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
+import { readSysctl, writeSysctl } from "./sysctl.ts";
+
+export interface LinuxOptions {
+  readonly native: Native;
+  /** The journal lies here, and outlives a reboot. */
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly resolvConf?: string;
+}
+
+export interface LinuxKernel extends Kernel {
+  /** Ends as a crash would: what was changed stays, tables become orphans that go on blocking. */
+  close(): void;
+}
+
+/** What remains when everything of ours is taken away. */
+const nothing: Plan = {
+  ...{ state: "off", order: "gate-last", link: null, dns: null },
+  ...{ nexthops: [], routes: [], rules: [], nft: [], sysctls: [] },
+};
+/** A deletion may take the wrong one of two rules alike (the kernel takes the first that fits): the next round sees it. */
+const rounds = 3;
+/** What is already as it should be; the reading back decides whether that is so. */
+const already: readonly string[] = ["ESRCH", "ENOENT", "EADDRNOTAVAIL", "ENODEV", "EEXIST"];
+
+export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
+  const { native, stateDir, resolvConf = "/etc/resolv.conf" } = options;
+  const sockets: Sockets = {
+    route: asked("opening", "rtnetlink", () => native.netlinkOpen()),
+    nft: asked("opening", "nfnetlink", () => native.nftOpen()),
+  };
+  const ports = [native.netlinkPort(sockets.route), native.netlinkPort(sockets.nft)];
+  const nftPort = ports[1] ?? 0;
+  // first of all: an orphan is without protection (5.11)
+  adopt(native, sockets, nftPort);
+  const journal = openJournal(join(stateDir, "journal.json"));
+  const features = probe(native, sockets);
+  const read = (more: readonly string[] = []): Facts => readFacts(native, sockets, features, resolvConf, more);
+  // hits of chains that were refilled since: a refill starts their counters again
+  const carried = { refused: 0, direct: 0 };
+  let plan: Plan | null = null;
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = turn.then(work, work);
+    turn = next.catch(() => undefined);
+    return next;
+  };
+
+  const changeGate = (wanted: Plan, commands: string[]): void => {
+    const have = readTables(native, sockets);
+    const changes = nftChanges(wanted.nft, have, nftPort);
+    if (changes.length === 0) return;
+    carry(carried, have, changes);
+    const [refused] = asked("changing", "the gate", () => native.nftApply(sockets.nft, changes));
+    if (refused !== undefined) {
+      const on = changes[refused.index];
+      throw new KernelError("changing the gate", on === undefined ? "" : (printChange(on)[0] ?? ""), refused.code);
+    }
+    commands.push(...changes.flatMap(printChange));
+    const left = nftChanges(wanted.nft, readTables(native, sockets), nftPort)[0];
+    if (left !== undefined) throw notAsPlanned(printChange(left)[0] ?? "");
+  };
+
+  const changeRouting = (wanted: Plan, first: Facts, commands: string[]): { facts: Facts; madeLink: boolean } => {
+    const madeLink = makeLink(native, wanted, first, commands);
+    let facts = first;
+    for (let round = 0; round < rounds; round++) {
+      const operations = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
+      if (operations.length === 0) return { facts, madeLink };
+      carryOut(native, sockets, operations);
+      commands.push(...operations.map(printOperation));
+      facts = read(wanted.sysctls.map((s) => s.key));
+    }
+    const [left] = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
+    if (left !== undefined) throw notAsPlanned(printOperation(left));
+    return { facts, madeLink };
+  };
+
+  const changeResolver = async (wanted: Plan, fresh: boolean, commands: string[]): Promise<void> => {
+    let before = journal.now?.resolver ?? null;
+    const next = wanted.dns === null ? null : entryFor(wanted.dns, before);
+    if (before !== null && (next === null || !sameWay(before, next))) {
+      commands.push(...(await undoResolver(before)));
+      note({ resolver: null });
+      before = null;
+    }
+    if (wanted.dns === null) return;
+    const entry = entryFor(wanted.dns, before);
+    const changed = JSON.stringify(entry) !== JSON.stringify(before);
+    note({ resolver: entry });
+    commands.push(...(await setResolver(entry, changed || fresh)));
+    if (!stands(entry)) throw notAsPlanned(`resolver by ${entry.by}`);
+  };
+
+  /** Into the journal, on disk, before it is done. */
+  const note = (part: Partial<Pick<Journal, "sysctls" | "resolver">>): void => {
+    const now = journal.now ?? { version: 1, boot: bootId(), sysctls: [], resolver: null };
+    journal.write({ ...now, ...part });
+  };
+
+  const apply = async (wanted: Plan): Promise<Applied> => {
+    const began = performance.now();
+    const commands: string[] = [];
+    const facts = read(wanted.sysctls.map((s) => s.key));
+    if (wanted !== nothing || journal.now !== null) {
+      const { boot, sysctls = [] } = journal.now ?? {};
+      journal.write({
+        ...{ version: 1, boot: bootId(), resolver: journal.now?.resolver ?? null },
+        sysctls: sysctlEntries(wanted.sysctls, facts, boot === bootId() ? sysctls : []),
+      });
+    }
+    plan = wanted;
+    let gateMs = timed(() => {
+      if (wanted.order === "gate-first") changeGate(wanted, commands);
+    });
+    const changing = performance.now();
+    const { madeLink } = changeRouting(wanted, facts, commands);
+    restoreSysctls(wanted, commands);
+    await changeResolver(wanted, madeLink, commands);
+    const readBack = performance.now();
+    compareAll(wanted);
+    const readBackMs = performance.now() - readBack;
+    gateMs += timed(() => {
+      if (wanted.order === "gate-last") changeGate(wanted, commands);
+    });
+    const phases = { changeMs: readBack - changing, readBackMs, gateMs };
+    return { commands, tookMs: performance.now() - began, phases };
+  };
+
+  /** Sysctls that were ours and are no part of this plan. */
+  const restoreSysctls = (wanted: Plan, commands: string[]): void => {
+    const entries = journal.now?.sysctls ?? [];
+    const [kept, gone] = split(entries, (e) => wanted.sysctls.some((s) => s.key === e.key));
+    for (const { key, before, ours } of gone) {
+      const value = readSysctl(key);
+      // a link that went took its sysctls along; what somebody set since is his
+      if (value === undefined || !ours.includes(value) || value === before) continue;
+      writeSysctl(key, before);
+      commands.push(`sysctl -w ${key}=${before}`);
+    }
+    if (gone.length > 0) note({ sysctls: kept });
+  };
+
+  /** Every link, address, route, rule, nexthop and sysctl, and what the gate has at this moment if it is to be so by now. */
+  const compareAll = (wanted: Plan): void => {
+    const facts = read(wanted.sysctls.map((s) => s.key));
+    const [left] = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
+    if (left !== undefined) throw notAsPlanned(printOperation(left));
+    if (wanted.order === "gate-last") return;
+    const [change] = nftChanges(wanted.nft, readTables(native, sockets), nftPort);
+    if (change !== undefined) throw notAsPlanned(printChange(change)[0] ?? "");
+  };
+
+  const handOver = (fd: number): Descriptor => {
+    let open = true;
+    return {
+      fd,
+      close() {
+        if (open) native.closeFd(fd);
+        open = false;
+      },
+    };
+  };
+
+  return {
+    read: async () => read(),
+    apply: (wanted) => inTurn(() => apply(wanted)),
+    undo: () =>
+      inTurn(async () => {
+        const { commands } = await apply(nothing);
+        journal.remove();
+        plan = null;
+        return commands;
+      }),
+    watch(changed) {
+      const watcher = asked("watching", "the kernel", () =>
+        native.watch((event) => {
+          const change = changeOf(event, plan, ports);
+          if (change !== null && !isPast(event, plan)) changed({ at: Date.now(), ...change });
+        }),
+      );
+      return () => {
+        watcher.close();
+      };
+    },
+    openTun: async (name, vnetHeader) =>
+      handOver(asked("opening", name, () => native.tunOpen({ name, vnetHeader, persist: true }))),
+    openUapi: async (path, uid) => {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+      const socket = handOver(asked("listening on", path, () => native.unixListen(path, 0o600)));
+      lchownSync(path, uid, 0);
+      return socket;
+    },
+    openUdp: async (family, port) => {
+      const socket = asked("opening", `UDP port ${port}`, () => native.udpOpen(family, port, marks.engine));
+      return { ...handOver(socket.fd), port: socket.port };
+    },
+    counters: async () => add(carried, hits(readTables(native, sockets))),
+    close() {
+      native.closeFd(sockets.route);
+      native.closeFd(sockets.nft);
+    },
+  };
+}
+
+/** Tables of an earlier life that nobody owns (5.8: NEWTABLE with exactly the flags they have). */
+function adopt(native: Native, sockets: Sockets, port: number): void {
+  for (const { family, name, listed } of readTables(native, sockets)) {
+    const persists = (listed.flags & 4) !== 0;
+    if (!persists || listed.owner === port) continue;
+    const change: NftChange = { family, table: name, kind: "table.set", owned: true };
+    const [refused] = asked("adopting", `nft table ${family} ${name}`, () => native.nftApply(sockets.nft, [change]));
+    // EPERM: another helper lives and owns it
+    if (refused !== undefined) throw new KernelError("adopting", `nft table ${family} ${name}`, refused.code);
+  }
+}
+
+function makeLink(native: Native, plan: Plan, facts: Facts, commands: string[]): boolean {
+  if (plan.link === null) return false;
+  const { name } = plan.link;
+  const there = facts.links.find((l) => l.name === name);
+  if (there !== undefined) {
+    if (there.kind !== "tun") throw new KernelError("creating", name, "EEXIST");
+    return false;
+  }
+  const fd = asked("creating", name, () => native.tunOpen({ name, vnetHeader: false, persist: true }));
+  native.closeFd(fd);
+  commands.push(`ip tuntap add mode tun name ${name}`);
+  return true;
+}
+
+/** The adapter is announced down before it is announced up, unsigned both times: what counts is how it is by now. */
+function isPast(event: NetlinkEvent, plan: Plan | null): boolean {
+  if (event.kind !== "link" || event.gone || event.link.name !== linkName || !plan?.link) return false;
+  try {
+    const up = (Number(readFileSync(`/sys/class/net/${linkName}/flags`, "utf8")) & 1) === 1;
+    return up && Number(readFileSync(`/sys/class/net/${linkName}/mtu`, "utf8")) === plan.link.mtu;
+  } catch {
+    return false;
+  }
+}
+
+/** A link of our name that is no TUN adapter is somebody else's. */
+function isOurLink(facts: Facts): boolean {
+  return facts.links.find((l) => l.name === linkName)?.kind === "tun";
+}
+
+function carryOut(native: Native, sockets: Sockets, operations: readonly Operation[]): void {
+  const netlink: NetlinkOperation[] = [];
+  for (const operation of operations) {
+    if (operation.kind === "sysctl.set") writeSysctl(operation.key, operation.value);
+    else netlink.push(operation);
+  }
+  const refused = asked("sending", "routing changes", () => native.netlinkApply(sockets.route, netlink));
+  const first = refused.find((f) => !already.includes(f.code));
+  const on = first === undefined ? undefined : netlink[first.index];
+  if (first !== undefined && on !== undefined)
+    throw new KernelError("doing", printOperation(on), first.code, first.detail);
+}
+
+/** What to put back: the value that stood there before ours, or that somebody has set since. */
+function sysctlEntries(
+  wanted: readonly PlanSysctl[],
+  facts: Facts,
+  earlier: readonly SysctlEntry[],
+): Journal["sysctls"] {
+  const others = earlier.filter((e) => !wanted.some((w) => w.key === e.key));
+  const named = wanted
+    // the adapter takes its own along
+    .filter(({ key }) => !key.includes(`.${linkName}.`))
+    .flatMap(({ key, value }) => {
+      const now = facts.sysctls[key];
+      const known = earlier.find((e) => e.key === key);
+      if (known !== undefined && (now === undefined || known.ours.includes(now)))
+        return [{ ...known, ours: [...known.ours.filter((v) => v !== value), value] }];
+      return now === undefined || now === value ? [] : [{ key, before: now, ours: [value] }];
+    });
+  return [...others, ...named];
+}
+
+interface Hits {
+  refused: number;
+  direct: number;
+}
+
+function hits(tables: readonly HaveTable[], only: (table: HaveTable, chain: string) => boolean = () => true): Hits {
+  const sum: Hits = { refused: 0, direct: 0 };
+  for (const table of tables) {
+    for (const chain of table.chains.filter((c) => only(table, c.name))) {
+      for (const rule of chain.rules) {
+        if ("foreign" in rule || !rule.counter) continue;
+        sum[rule.verdict.kind === "accept" ? "direct" : "refused"] += rule.packets;
+      }
+    }
+  }
+  return sum;
+}
+
+function carry(carried: Hits, have: readonly HaveTable[], changes: readonly NftChange[]): void {
+  const lost = hits(have, (table, chain) =>
+    changes.some(
+      (c) =>
+        c.family === table.family &&
+        (c.kind === "table.del" || ("chain" in c && c.chain === chain && c.kind === "chain.fill")),
+    ),
+  );
+  Object.assign(carried, add(carried, lost));
+}
+
+function add(a: Hits, b: Hits): Hits {
+  return { refused: a.refused + b.refused, direct: a.direct + b.direct };
+}
+
+function split<T>(list: readonly T[], holds: (one: T) => boolean): readonly [T[], T[]] {
+  return [list.filter(holds), list.filter((one) => !holds(one))];
+}
+
+function timed(work: () => void): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+function notAsPlanned(missing: string): KernelError {
+  return new KernelError("reading back: the machine lacks", missing, "NOT-AS-PLANNED");
+}

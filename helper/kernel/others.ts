@@ -1,0 +1,87 @@
+// Which other VPN is up, by what gives it away in routes, rules and tables: the collision map of the field. Pure.
+// One that takes the catch-all, or the whole mark word, excludes us: its packets and ours would go in circles. One that
+// only carries prefixes of its own stands beside us.
+import type { OtherVpn, RouteFact, RuleFact } from "../plan/facts.ts";
+import { linkName } from "../plan/numbers.ts";
+import type { ListedTable, Reading } from "./native.ts";
+
+interface Sign {
+  readonly name: string;
+  readonly tables?: readonly number[];
+  readonly marks?: readonly number[];
+  /** Of which links its own default route may lead into. */
+  readonly nft?: string;
+  /** It sets the whole mark word, so its presence alone excludes. */
+  readonly wholeMark?: true;
+}
+
+/** Marks and tables as these programs take them; sources in the field notes' collision map. */
+const signs: readonly Sign[] = [
+  { name: "Mullvad VPN", tables: [0x6d6f_6c65], marks: [0x6d6f_6c65], nft: "mullvad", wholeMark: true },
+  { name: "Nym VPN", tables: [0x14d], marks: [0x14d], nft: "nym", wholeMark: true },
+  { name: "Tailscale", tables: [52], marks: [0x8_0000] },
+  { name: "NetBird", tables: [7120], marks: [0x1_bd00] },
+  { name: "Firezone", tables: [0x2021_fd00, 0x2021_fd01, 0x2021_fd02], marks: [0xfd00_2021] },
+  { name: "Private Internet Access", marks: [0x3211, 0x3212, 0x3213] },
+  { name: "sing-box or mihomo", tables: [2022], marks: [0x2023, 0x2024, 0x2025] },
+  { name: "strongSwan", tables: [220] },
+  { name: "IVPN", tables: [17] },
+];
+const main = 254;
+
+export function othersOf(reading: Reading, tables: readonly ListedTable[]): readonly OtherVpn[] {
+  const named = signs.flatMap((sign) => found(sign, reading, tables));
+  const known = named.some((o) => o.excludes);
+  return [...named, ...(known ? [] : unnamed(reading))];
+}
+
+function found(sign: Sign, reading: Reading, tables: readonly ListedTable[]): readonly OtherVpn[] {
+  const rule = reading.rules.find(
+    (r) =>
+      (r.action.kind === "lookup" && (sign.tables ?? []).includes(r.action.table)) ||
+      (r.mark !== null && (sign.marks ?? []).includes(r.mark.value >>> 0)),
+  );
+  const table = sign.nft === undefined ? undefined : tables.find((t) => t.name.toLowerCase() === sign.nft);
+  if (rule === undefined && table === undefined) return [];
+  const own = reading.routes.filter((r) => (sign.tables ?? []).includes(r.table));
+  const excludes = sign.wholeMark === true || takesAll(own);
+  const evidence = rule === undefined ? `nft table ${table?.family ?? ""} ${table?.name ?? ""}` : wordsOf(rule);
+  return [{ name: sign.name, evidence, excludes }];
+}
+
+/** Whoever sends everything into a tunnel that is not ours, whatever its name: wg-quick's way, or OpenVPN's. */
+function unnamed(reading: Reading): readonly OtherVpn[] {
+  const tunnels = reading.links.filter((l) => ["wireguard", "tun", "ppp", "xfrm"].includes(l.kind) || l.type === 512);
+  const others = tunnels.filter((l) => l.name !== linkName && l.up).map((l) => l.name);
+  const looked = new Set(
+    reading.rules.flatMap((r) => (r.action.kind === "lookup" && selectsAll(r) ? [r.action.table] : [])),
+  );
+  looked.add(main);
+  return others.flatMap((name): OtherVpn[] => {
+    const ways = reading.routes.filter((r) => looked.has(r.table) && r.legs.some((leg) => leg.dev === name));
+    if (!takesAll(ways)) return [];
+    return [{ name, evidence: `${ways[0]?.prefix ?? ""} dev ${name} table ${ways[0]?.table ?? main}`, excludes: true }];
+  });
+}
+
+/** A default, or the two halves that stand for one. */
+function takesAll(routes: readonly RouteFact[]): boolean {
+  const prefixes = new Set(routes.filter((r) => r.type === "unicast").map((r) => r.prefix as string));
+  return (
+    ["0.0.0.0/0", "::/0"].some((p) => prefixes.has(p)) ||
+    (prefixes.has("0.0.0.0/1") && prefixes.has("128.0.0.0/1")) ||
+    (prefixes.has("::/1") && prefixes.has("8000::/1"))
+  );
+}
+
+/** Everything, or everything but what carries the tunnel's own mark. */
+function selectsAll(rule: RuleFact): boolean {
+  const bare = rule.from === null && rule.to === null && rule.iif === null && rule.oif === null && rule.uids === null;
+  return bare && (rule.mark === null || rule.not);
+}
+
+function wordsOf(rule: RuleFact): string {
+  const mark = rule.mark === null ? "" : ` fwmark 0x${(rule.mark.value >>> 0).toString(16)}`;
+  const end = rule.action.kind === "lookup" ? ` lookup ${rule.action.table}` : ` ${rule.action.kind}`;
+  return `ip${rule.family === 6 ? " -6" : ""} rule pref ${rule.priority}${rule.not ? " not" : ""}${mark}${end}`;
+}

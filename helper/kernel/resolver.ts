@@ -1,0 +1,244 @@
+// How names are asked on this machine: systemd-resolved through resolvectl, resolvconf, or the file resolv.conf. Running
+// a tool is allowed here alone: the first two have no netlink. The journal's entry is made before anything is changed,
+// and says what to put back; what another program has changed since is left as that program wants it.
+import { execFile } from "node:child_process";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+
+import { type Address, parseAddress } from "../contract/prefix.ts";
+import type { ResolverFact } from "../plan/facts.ts";
+import type { PlanDns } from "../plan/plan.ts";
+import { type ResolverEntry, writeDurably } from "./journal.ts";
+import { KernelError } from "./kernel.ts";
+
+/** A resolver that takes longer hangs, and the gate is closed meanwhile. */
+const toolMs = 5000;
+
+export function readResolver(path: string): ResolverFact {
+  const target = linkTarget(path);
+  return {
+    // the socket of its own protocol; resolvectl is how we speak to it
+    resolvedRunning: isSocket("/run/systemd/resolve/io.systemd.Resolve") && onPath("resolvectl") !== undefined,
+    resolvconf: resolvconfKind(),
+    resolvConf: { path, target, servers: serversIn(path), immutable: !canWrite(path) },
+  };
+}
+
+/** What to put back, from what stands there and what an earlier entry knows. */
+export function entryFor(dns: PlanDns, earlier: ResolverEntry | null): ResolverEntry {
+  if (dns.by !== "file") return { by: dns.by, link: dns.link, servers: [...dns.servers] };
+  const path = realPath(dns.path);
+  const text = textOf(dns.servers);
+  const now = contentOf(path);
+  // ours of before still stands there: what was there first is what goes back
+  const same = earlier?.by === "file" && earlier.path === path && now !== null && wrote(earlier, now);
+  if (same) return { ...earlier, ours: [...earlier.ours.filter((t) => t !== text), text] };
+  const mode = now === null ? 0o644 : statSync(path).mode & 0o777;
+  return { by: "file", path, before: now?.toString("base64") ?? null, mode, ours: [text] };
+}
+
+/** Whether one takes the other's place by itself; else the earlier one must be undone first. */
+export function sameWay(a: ResolverEntry, b: ResolverEntry): boolean {
+  return a.by === b.by && (a.by !== "file" || b.by !== "file" || a.path === b.path);
+}
+
+/** Tells the machine. Gives the commands it equals; none when it stands there already. */
+export async function setResolver(entry: ResolverEntry, fresh: boolean): Promise<readonly string[]> {
+  switch (entry.by) {
+    case "file": {
+      const text = entry.ours.at(-1) ?? "";
+      if (contentOf(entry.path)?.toString() === text) return [];
+      replaceFile(entry.path, text, entry.mode);
+      return [`printf '${text.replaceAll("\n", "\\n")}' > ${entry.path}`];
+    }
+    case "resolved": {
+      if (!fresh) return [];
+      const { link, servers } = entry;
+      return inTurn([
+        ["resolvectl", ["dns", link, ...servers]],
+        ["resolvectl", ["domain", link, "~."]],
+        ["resolvectl", ["default-route", link, "yes"]],
+        ["resolvectl", ["flush-caches"]],
+      ]);
+    }
+    case "resolvconf": {
+      if (!fresh) return [];
+      const text = textOf(entry.servers);
+      await run("resolvconf", ["-a", entry.link, "-m", "0", "-x"], text);
+      return [`printf '${text.replaceAll("\n", "\\n")}' | resolvconf -a ${entry.link} -m 0 -x`];
+    }
+  }
+}
+
+/** Puts back what the entry knows. What another program wrote since stays. */
+export async function undoResolver(entry: ResolverEntry): Promise<readonly string[]> {
+  switch (entry.by) {
+    case "file": {
+      const now = contentOf(entry.path);
+      if (now === null || !wrote(entry, now)) return [];
+      if (entry.before === null) {
+        rmSync(entry.path);
+        return [`rm ${entry.path}`];
+      }
+      replaceFile(entry.path, Buffer.from(entry.before, "base64"), entry.mode);
+      return [`cp resolv.conf.before-culvert ${entry.path}`];
+    }
+    case "resolved":
+      // a link that is gone took its servers along
+      if (!existsSync(`/sys/class/net/${entry.link}`)) return inTurn([["resolvectl", ["flush-caches"]]]);
+      return inTurn([
+        ["resolvectl", ["revert", entry.link]],
+        ["resolvectl", ["flush-caches"]],
+      ]);
+    case "resolvconf":
+      return inTurn([["resolvconf", ["-f", "-d", entry.link]]]);
+  }
+}
+
+/** Whether the machine asks as the entry says; tools are believed, files are read. */
+export function stands(entry: ResolverEntry): boolean {
+  return entry.by !== "file" || contentOf(entry.path)?.toString() === entry.ours.at(-1);
+}
+
+function wrote(entry: Extract<ResolverEntry, { by: "file" }>, content: Buffer): boolean {
+  return entry.ours.includes(content.toString());
+}
+
+function textOf(servers: readonly string[]): string {
+  return servers.map((server) => `nameserver ${server}\n`).join("");
+}
+
+/** In one step where the folder allows it; a file that is mounted by itself (containers) can only be written over. */
+function replaceFile(path: string, content: string | Buffer, mode: number): void {
+  try {
+    writeDurably(path, content, mode);
+    return;
+  } catch (error) {
+    const code = codeOf(error);
+    if (!["EBUSY", "EXDEV", "EROFS", "EACCES"].includes(code)) throw new KernelError("writing", path, code, error);
+  }
+  try {
+    const fd = openSync(path, "r+");
+    try {
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      writeSync(fd, bytes, 0, bytes.length, 0);
+      ftruncateSync(fd, bytes.length);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new KernelError("writing", path, codeOf(error), error);
+  }
+}
+
+async function inTurn(commands: readonly (readonly [string, readonly string[]])[]): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const [tool, args] of commands) {
+    await run(tool, args, "");
+    done.push([tool, ...args.map((a) => (a === "~." ? "'~.'" : a))].join(" "));
+  }
+  return done;
+}
+
+function run(tool: string, args: readonly string[], input: string): Promise<void> {
+  return new Promise((done, fail) => {
+    const options = { timeout: toolMs, env: { ...process.env, LC_ALL: "C" } };
+    const child = execFile(tool, [...args], options, (error, _out, said) => {
+      if (error === null) done();
+      else fail(new KernelError("running", [tool, ...args].join(" "), said.trim().slice(0, 200) || error.message));
+    });
+    child.stdin?.end(input);
+  });
+}
+
+function serversIn(path: string): readonly Address[] {
+  const lines = contentOf(path)?.toString().split("\n") ?? [];
+  return lines.flatMap((line) => {
+    const [word, server] = line.trim().split(/\s+/);
+    // a zone (fe80::1%eth0) is not part of the address
+    const address = word === "nameserver" ? parseAddress((server ?? "").split("%")[0] ?? "") : undefined;
+    return address === undefined ? [] : [address];
+  });
+}
+
+/** Debian's resolvconf is a package of its own; systemd's is resolvectl under another name, and no third way. */
+function resolvconfKind(): ResolverFact["resolvconf"] {
+  const path = onPath("resolvconf");
+  if (path === undefined || realPath(path).endsWith("resolvectl")) return "none";
+  return existsSync("/etc/resolvconf/update.d") ? "debian" : "openresolv";
+}
+
+function canWrite(path: string): boolean {
+  const target = realPath(path);
+  try {
+    // no file yet is no hindrance; `chattr +i` refuses root with EPERM, a mount with EROFS
+    closeSync(openSync(target, "r+"));
+    return true;
+  } catch (error) {
+    return codeOf(error) === "ENOENT" && existsSync(dirname(target));
+  }
+}
+
+function contentOf(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw new KernelError("reading", path, codeOf(error), error);
+  }
+}
+
+/** All links followed, also to a file that is not there. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const target = linkTarget(path);
+    return target === null ? path : resolve(dirname(path), target);
+  }
+}
+
+function linkTarget(path: string): string | null {
+  try {
+    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;
+  } catch {
+    return null;
+  }
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+function onPath(tool: string): string | undefined {
+  const folders = (process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin").split(delimiter);
+  return folders.map((folder) => join(folder, tool)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "EIO";
+}
