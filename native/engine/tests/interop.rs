@@ -5,7 +5,7 @@
 mod lab;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use culvert_engine::io::sys;
 use lab::Kind::*;
 use lab::relay::{self, Faults, RELAY_PORT};
-use lab::{Kind, Lab, PORT, inside_of, pause, wait_until};
+use lab::{Kind, Lab, Machine, PORT, inside_of, pause, wait_until};
 
 /// Bytes that differ at every position, so that what is lost, doubled or moved shows.
 fn content(len: usize) -> Vec<u8> {
@@ -25,9 +25,14 @@ fn content(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Carries `len` bytes from a to b and back, and compares them.
 fn tcp_both_ways(lab: &Lab, is_v6: bool, len: usize) {
-    let server = lab.b.inside(move || TcpListener::bind(inside_of(2, is_v6, 9000)).unwrap()).join().unwrap();
+    tcp_between(&lab.a, &lab.b, &inside_of(2, is_v6, 9000).to_string(), len);
+}
+
+/// Carries `len` bytes from a to b at `address` and back, and compares them.
+fn tcp_between(a: &Machine, b: &Machine, address: &str, len: usize) {
+    let address: SocketAddr = address.parse().unwrap();
+    let server = b.inside(move || TcpListener::bind(address).unwrap()).join().unwrap();
     let echo = std::thread::spawn(move || {
         let (mut stream, _) = server.accept().unwrap();
         let mut heard = vec![0; len];
@@ -35,9 +40,9 @@ fn tcp_both_ways(lab: &Lab, is_v6: bool, len: usize) {
         stream.write_all(&heard).unwrap();
         heard
     });
-    let back = lab.a.inside(move || {
+    let back = a.inside(move || {
         let timeout = Duration::from_secs(20);
-        let mut stream = TcpStream::connect_timeout(&inside_of(2, is_v6, 9000), timeout).unwrap();
+        let mut stream = TcpStream::connect_timeout(&address, timeout).unwrap();
         stream.set_read_timeout(Some(timeout)).unwrap();
         stream.write_all(&content(len)).unwrap();
         let mut back = vec![0; len];
@@ -187,6 +192,37 @@ fn a_killed_peer_is_told_in_about_a_second_and_back_by_itself() {
 fn signal(pid: u32, signal: i32) {
     // SAFETY: plain integers; the process is a child of this one.
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
+}
+
+/// The exit listens on an address that only exists inside the first hop's tunnel.
+#[test]
+#[ignore = "needs root"]
+fn a_chain_of_two_carries_tcp_unchanged_and_keeps_its_session_when_a_hop_moves() {
+    for (hop, exit) in [(WireguardGo, WireguardGo), (Culvert, Culvert)] {
+        let lab = Lab::new(Culvert, hop);
+        lab.connect("192.168.77.2:51820");
+        let exit = lab.b.beside(exit);
+        exit.address(&exit.interface, "10.88.0.2/24");
+        exit.ip(&["link", "set", &exit.interface, "mtu", "1340", "up"]);
+        let me = lab::hex(&lab.a.identity.public);
+        exit.set(&format!(
+            "private_key={}\nlisten_port=51821\npublic_key={me}\nallowed_ip=10.88.0.1/32\n",
+            exit.private()
+        ));
+        let (far, near) = (lab::hex(&exit.identity.public), lab::hex(&lab.b.identity.public));
+        lab.a.set(&format!(
+            "public_key={far}\nallowed_ip=10.88.0.2/32\nendpoint=10.77.0.2:51821\nculvert_via={near}\nculvert_via_source=10.77.0.1:4000\n"
+        ));
+        lab.a.address(&lab.a.interface, "10.88.0.1/24");
+        lab.a.ip(&["link", "set", &lab.a.interface, "mtu", "1340"]);
+        tcp_between(&lab.a, &lab.b, "10.88.0.2:9002", 4 << 20);
+        assert_eq!(exit.get("endpoint"), "10.77.0.1:4000");
+        lab.a.ip(&["addr", "del", "192.168.77.1/24", "dev", &lab.cable()]);
+        lab.a.address(&lab.cable(), "192.168.77.9/24");
+        tcp_between(&lab.a, &lab.b, "10.88.0.2:9002", 1 << 20);
+        let sessions = lab.a.lines().iter().filter(|line| line.contains("\"handshake\"")).count();
+        assert_eq!(sessions, 2, "one for each hop");
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 
 use super::allowed_ips::{Owner, Prefix};
+use super::chain::{Via, is_circle};
 use super::handshake::Guard;
 use super::out::Out;
 use super::peer::Peer;
@@ -40,6 +41,10 @@ pub struct PeerChange {
     /// Seconds.
     pub keepalive: Option<u16>,
     pub replace_allowed: bool,
+    /// Ours: the peer this one is reached through; zeros for none.
+    pub via: Option<Key>,
+    /// Ours: our address and port inside that peer's network.
+    pub via_source: Option<SocketAddr>,
     pub allowed: Vec<AllowedChange>,
 }
 
@@ -64,6 +69,8 @@ pub struct PeerReport {
     pub round_trip_ms: u64,
     /// Largest packet inside that passes, where it is less than the interface's MTU.
     pub path_limit: Option<usize>,
+    /// The peer it is reached through, and our address inside that one's network.
+    pub via: Option<(Key, SocketAddr)>,
 }
 
 impl Engine {
@@ -141,6 +148,7 @@ impl Engine {
         if let Some(endpoint) = change.endpoint {
             peer.set_endpoint(endpoint);
         }
+        config.change_via(&peer, change);
         config.change_allowed(peer.id, change);
         let seconds = change.keepalive?;
         let before = peer.keepalive.swap(u64::from(seconds) * 1000, Relaxed);
@@ -183,6 +191,26 @@ impl Config {
         peer
     }
 
+    /// An outer peer that is not there, or would lead in a circle, leaves the peer without a way rather than on the
+    /// way it must not take.
+    fn change_via(&self, peer: &Arc<Peer>, change: &PeerChange) {
+        let before = peer.via();
+        let source = change.via_source.or(before.as_ref().map(|via| via.source));
+        match (change.via, source) {
+            (Some(key), _) if key == [0; 32] => peer.set_via(None),
+            (Some(key), Some(source)) => {
+                let outer = self.peers.get(&key).filter(|outer| !is_circle(peer, outer));
+                peer.set_via(Some(Via { outer: outer.map_or_else(Weak::new, Arc::downgrade), source }));
+            }
+            (None, Some(source)) => {
+                if let Some(via) = before {
+                    peer.set_via(Some(Via { source, ..via }));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A prefix has one owner; giving it to a peer takes it from another.
     fn change_allowed(&mut self, owner: Owner, change: &PeerChange) {
         if change.replace_allowed {
@@ -208,6 +236,7 @@ impl Config {
             by_key: self.peers.clone(),
             by_id: self.by_id.clone(),
             allowed: AllowedIps::build(&self.allowed),
+            chain_sources: self.peers.values().filter_map(|peer| peer.via()).map(|via| via.source).collect(),
         }
     }
 }
@@ -217,7 +246,7 @@ impl Peer {
         PeerReport {
             public: self.public,
             preshared: self.slow().preshared,
-            endpoint: self.endpoint(),
+            endpoint: self.address(),
             last_handshake_ns: self.last_handshake.load(Relaxed),
             sent_bytes: self.sent_bytes.load(Relaxed),
             received_bytes: self.received_bytes.load(Relaxed),
@@ -226,6 +255,9 @@ impl Peer {
             is_silent: self.timers.silent.load(Relaxed),
             round_trip_ms: self.timers.round_trip.load(Relaxed),
             path_limit: self.path.limit(),
+            via: self
+                .via()
+                .map(|via| (via.outer.upgrade().map_or([0; 32], |outer| outer.public), via.source)),
         }
     }
 }

@@ -142,7 +142,7 @@ impl Engine {
         let (nonce, secret) = (self.random(), self.random());
         let checker = guard.checker.as_mut().expect("looked at above");
         let reply = checker.reply(now.ms, from, message, sender, nonce, secret);
-        out.datagram(from, HANDSHAKE_TOS, COOKIE_LEN).copy_from_slice(&reply);
+        out.datagram(from.into(), HANDSHAKE_TOS, COOKIE_LEN).copy_from_slice(&reply);
         Err(Refusal::UnderLoad)
     }
 
@@ -178,7 +178,7 @@ impl Engine {
         drop(slow);
         peer.set_endpoint(from);
         peer.count_received(INITIATION_LEN);
-        out.datagram(from, HANDSHAKE_TOS, RESPONSE_LEN).copy_from_slice(&reply);
+        out.datagram(peer.endpoint_at(from), HANDSHAKE_TOS, RESPONSE_LEN).copy_from_slice(&reply);
         peer.count_sent(RESPONSE_LEN);
         self.heard_any(now, peer, out);
         self.sent_any(now, peer, out);

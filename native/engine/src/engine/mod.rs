@@ -4,6 +4,7 @@
 //! send.rs       packet from the TUN → peer by destination → sealed datagrams
 //! receive.rs    datagram → session → packet, whose source must be the peer's
 //! handshake.rs  what makes sessions: initiations, responses, cookies
+//! chain.rs      peers that are reached through other peers
 //! path.rs       what size of packet passes
 //! timers.rs     what happens when nothing happens
 //! config.rs     what the UAPI changes and reads
@@ -12,6 +13,7 @@
 //! read from a [`Snapshot`] or is atomic. Locks are taken in this order: configuration, a peer's `Slow`, indices, the rest.
 
 pub mod allowed_ips;
+mod chain;
 pub mod config;
 pub mod counters;
 mod handshake;
@@ -24,7 +26,7 @@ pub mod snapshot;
 pub mod timers;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -69,6 +71,8 @@ pub struct Table {
     by_key: HashMap<Key, Arc<Peer>>,
     by_id: Vec<Option<Arc<Peer>>>,
     allowed: AllowedIps,
+    /// Our addresses inside, to which datagrams of chained peers come.
+    chain_sources: Vec<SocketAddr>,
 }
 
 /// What a receiver index in a message stands for.
@@ -163,6 +167,8 @@ impl Engine {
     }
 }
 
+#[cfg(test)]
+mod chain_tests;
 #[cfg(test)]
 mod net;
 #[cfg(test)]

@@ -77,6 +77,7 @@ impl Net {
     }
 
     fn take(&mut self, host: usize, mut out: Out) {
+        self.hosts[host].engine.unfold(self.now(), &mut self.hosts[host].engine.reader(), &mut out);
         self.hosts[host].events.append(&mut out.events);
         self.hosts[host].answers.append(&mut out.answers);
         for train in out.trains() {
@@ -110,11 +111,17 @@ impl Net {
 
     /// Delivers everything that is under way, and what that causes.
     pub fn settle(&mut self) {
-        while let Some((from, to, datagram)) = self.wire.pop_front() {
-            let host = self.hosts.iter().position(|host| host.address == to);
-            if let Some(host) = host.filter(|_| !(self.drop)(&datagram)) {
-                self.receive(host, from, 0, &datagram);
-            }
+        while !self.wire.is_empty() {
+            self.settle_one();
+        }
+    }
+
+    /// Delivers the datagram that is under way longest.
+    pub fn settle_one(&mut self) {
+        let Some((from, to, datagram)) = self.wire.pop_front() else { return };
+        let host = self.hosts.iter().position(|host| host.address == to);
+        if let Some(host) = host.filter(|_| !(self.drop)(&datagram)) {
+            self.receive(host, from, 0, &datagram);
         }
     }
 

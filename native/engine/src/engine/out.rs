@@ -4,10 +4,24 @@ use std::net::SocketAddr;
 
 use crate::noise::primitives::Key;
 
+/// Where a peer's datagrams go: an address, in the outer world or, for a chained peer (its id), inside another tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub address: SocketAddr,
+    pub chained: Option<u32>,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, chained: None }
+    }
+}
+
 /// Datagrams of one size to one address (the last may be shorter), for one UDP_SEGMENT send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Train {
     pub to: SocketAddr,
+    pub chained: Option<u32>,
     pub tos: u8,
     pub at: usize,
     pub len: usize,
@@ -48,6 +62,8 @@ pub struct Out {
     /// Never shrinks and is never cleared: `used` says how much of it counts.
     bytes: Vec<u8>,
     used: usize,
+    /// Room for wrapping a chained peer's datagrams.
+    pub(super) scratch: Vec<u8>,
 }
 
 impl Out {
@@ -74,7 +90,7 @@ impl Out {
     }
 
     /// The place for one more datagram of `len` bytes.
-    pub fn datagram(&mut self, to: SocketAddr, tos: u8, len: usize) -> &mut [u8] {
+    pub fn datagram(&mut self, to: Endpoint, tos: u8, len: usize) -> &mut [u8] {
         let at = self.used;
         self.used += len;
         if self.bytes.len() < self.used {
@@ -85,9 +101,18 @@ impl Out {
                 train.len += len;
                 train.count += 1;
             }
-            _ => self.trains.push(Train { to, tos, at, len, segment: len, count: 1 }),
+            _ => {
+                let Endpoint { address, chained } = to;
+                self.trains.push(Train { to: address, chained, tos, at, len, segment: len, count: 1 });
+            }
         }
         &mut self.bytes[at..self.used]
+    }
+
+    /// Takes the first train of a chained peer out of the list; its bytes stay.
+    pub fn take_chained(&mut self) -> Option<Train> {
+        let at = self.trains.iter().position(|train| train.chained.is_some())?;
+        Some(self.trains.remove(at))
     }
 
     /// The last datagram handed out, `len` long.
@@ -97,10 +122,15 @@ impl Out {
 }
 
 impl Train {
-    fn takes(&self, to: SocketAddr, tos: u8, len: usize) -> bool {
+    fn takes(&self, to: Endpoint, tos: u8, len: usize) -> bool {
         let is_whole = self.len == self.segment * self.count;
         let fits = self.count < LONGEST_COUNT && self.len + len <= LONGEST_TRAIN;
-        is_whole && fits && len <= self.segment && self.to == to && self.tos == tos
+        is_whole
+            && fits
+            && len <= self.segment
+            && self.to == to.address
+            && self.chained == to.chained
+            && self.tos == tos
     }
 }
 
@@ -114,15 +144,15 @@ mod tests {
             ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:1".parse().unwrap());
         let mut out = Out::default();
         for (to, len) in [(a, 100), (a, 100), (a, 60), (a, 60), (b, 60), (b, 61)] {
-            out.datagram(to, 0, len).fill(len as u8);
+            out.datagram(to.into(), 0, len).fill(len as u8);
         }
         let shape = |out: &Out| out.trains().iter().map(|t| (t.to, t.segment, t.count)).collect::<Vec<_>>();
         assert_eq!(shape(&out), [(a, 100, 3), (a, 60, 1), (b, 60, 1), (b, 61, 1)]);
         out.clear();
-        (0..65).for_each(|_| out.datagram(a, 0, 10).fill(0));
+        (0..65).for_each(|_| out.datagram(a.into(), 0, 10).fill(0));
         assert_eq!(shape(&out), [(a, 10, 64), (a, 10, 1)]);
         out.clear();
-        (0..46).for_each(|_| out.datagram(a, 0, 1452).fill(0));
+        (0..46).for_each(|_| out.datagram(a.into(), 0, 1452).fill(0));
         assert_eq!(shape(&out), [(a, 1452, 45), (a, 1452, 1)]);
     }
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use super::chain::Via;
+use super::out::Endpoint;
 use super::path::Path;
 use super::timers::Timers;
 use crate::noise::constants::STAGED_PACKETS;
@@ -20,7 +22,9 @@ pub struct Peer {
     /// Place in the table of peers, and owner of its allowed IPs.
     pub id: u32,
     pub removed: AtomicBool,
-    pub endpoint: RwLock<Option<SocketAddr>>,
+    address: RwLock<Option<SocketAddr>>,
+    via: RwLock<Option<Via>>,
+    is_chained: AtomicBool,
     /// The session packets are sealed with.
     pub current: RwLock<Option<Arc<Session>>>,
     pub timers: Timers,
@@ -66,7 +70,9 @@ impl Peer {
             public,
             id,
             removed: AtomicBool::new(false),
-            endpoint: RwLock::default(),
+            address: RwLock::default(),
+            via: RwLock::default(),
+            is_chained: AtomicBool::new(false),
             current: RwLock::default(),
             timers: Timers::default(),
             sent_bytes: AtomicU64::new(0),
@@ -95,12 +101,30 @@ impl Peer {
         self.slow.lock().expect("no panic holds this lock")
     }
 
-    pub fn endpoint(&self) -> Option<SocketAddr> {
-        *self.endpoint.read().expect("no panic holds this lock")
+    pub fn address(&self) -> Option<SocketAddr> {
+        *self.address.read().expect("no panic holds this lock")
+    }
+
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        self.address().map(|address| self.endpoint_at(address))
+    }
+
+    /// `address` as seen the way this peer is reached.
+    pub fn endpoint_at(&self, address: SocketAddr) -> Endpoint {
+        Endpoint { address, chained: self.is_chained.load(Relaxed).then_some(self.id) }
+    }
+
+    pub fn via(&self) -> Option<Via> {
+        self.via.read().expect("no panic holds this lock").clone()
+    }
+
+    pub fn set_via(&self, via: Option<Via>) {
+        self.is_chained.store(via.is_some(), Relaxed);
+        *self.via.write().expect("no panic holds this lock") = via;
     }
 
     pub fn set_endpoint(&self, endpoint: SocketAddr) {
-        *self.endpoint.write().expect("no panic holds this lock") = Some(endpoint);
+        *self.address.write().expect("no panic holds this lock") = Some(endpoint);
     }
 
     pub fn session(&self) -> Option<Arc<Session>> {

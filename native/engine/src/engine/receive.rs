@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::chain::{DEEPEST, nested};
 use super::counters::Refusal;
 use super::out::Out;
 use super::peer::Peer;
@@ -27,10 +28,11 @@ pub struct From {
     pub ecn: u8,
 }
 
-/// The session of the batch so far.
+/// The sessions of the batch so far.
 #[derive(Default)]
 pub struct Inbound {
-    current: Option<Tally>,
+    /// One for each depth of a chain; the first is of datagrams from a socket.
+    tallies: [Option<Tally>; DEEPEST],
 }
 
 struct Tally {
@@ -53,9 +55,22 @@ impl Engine {
         inbound: &mut Inbound,
         out: &mut Out,
     ) -> Option<Range<usize>> {
-        let table = table.get(&self.table);
+        self.receive_at(0, now, table.get(&self.table), from, datagram, inbound, out)
+    }
+
+    #[allow(clippy::too_many_arguments)] // the depth, before what `receive` takes
+    fn receive_at(
+        &self,
+        depth: usize,
+        now: Now,
+        table: &Table,
+        from: From,
+        datagram: &mut [u8],
+        inbound: &mut Inbound,
+        out: &mut Out,
+    ) -> Option<Range<usize>> {
         let refusal = match kind(datagram) {
-            Some(Kind::Data) => match self.receive_data(now, table, from, datagram, inbound, out) {
+            Some(Kind::Data) => match self.receive_data(depth, now, table, from, datagram, inbound, out) {
                 Ok(packet) => return packet,
                 Err(refusal) => refusal,
             },
@@ -69,8 +84,10 @@ impl Engine {
         None
     }
 
+    #[allow(clippy::too_many_arguments)] // as above
     fn receive_data(
         &self,
+        depth: usize,
         now: Now,
         table: &Table,
         from: From,
@@ -79,12 +96,12 @@ impl Engine {
         out: &mut Out,
     ) -> Result<Option<Range<usize>>, Refusal> {
         let index = data_receiver(datagram);
-        let is_current = inbound.current.as_ref().is_some_and(|tally| tally.session.local == index);
+        let is_current = inbound.tallies[depth].as_ref().is_some_and(|tally| tally.session.local == index);
         if !is_current {
-            self.finish(now, inbound, out);
-            inbound.current = Some(self.tally(index, from.address)?);
+            self.finish_tally(now, &mut inbound.tallies[depth], out);
+            inbound.tallies[depth] = Some(self.tally(index, from.address)?);
         }
-        let tally = inbound.current.as_mut().expect("set above");
+        let tally = inbound.tallies[depth].as_mut().expect("set above");
         let len = datagram.len();
         let packet = tally.session.open(now.ms, datagram).map_err(|refused| match refused {
             Refused::Expired => Refusal::Expired,
@@ -110,6 +127,14 @@ impl Engine {
             return Err(Refusal::InsideSource);
         }
         carry_ecn(from.ecn, packet)?;
+        if let Some((address, range)) = nested(table, &view, packet)
+            && depth + 1 < DEEPEST
+        {
+            let from = From { address, ecn: ip::ecn(packet) };
+            let start = DATA_HEADER + range.start;
+            let packet = self.receive_at(depth + 1, now, table, from, &mut packet[range], inbound, out);
+            return Ok(packet.map(|packet| start + packet.start..start + packet.end));
+        }
         clamp(&view, packet, self.inside_limit(&tally.peer), false);
         Ok(Some(DATA_HEADER..DATA_HEADER + view.total))
     }
@@ -124,13 +149,17 @@ impl Engine {
     /// Ends a batch: counts, moves the endpoint, sets timers.
     /// Forgotten sessions are not kept for the next batch.
     pub fn finish(&self, now: Now, inbound: &mut Inbound, out: &mut Out) {
-        let Some(tally) = inbound.current.take() else { return };
+        inbound.tallies.iter_mut().for_each(|tally| self.finish_tally(now, tally, out));
+    }
+
+    fn finish_tally(&self, now: Now, tally: &mut Option<Tally>, out: &mut Out) {
+        let Some(tally) = tally.take() else { return };
         if tally.bytes == 0 {
             return;
         }
         let peer = &tally.peer;
         peer.count_received(tally.bytes);
-        if peer.endpoint() != Some(tally.from) {
+        if peer.address() != Some(tally.from) {
             peer.set_endpoint(tally.from);
             self.check_path(now, peer, out);
         }

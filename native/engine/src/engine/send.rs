@@ -5,11 +5,10 @@
 //!                                    └ none: wait in the peer's queue, begin a handshake
 //! ```
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::counters::Refusal;
-use super::out::Out;
+use super::out::{Endpoint, Out};
 use super::peer::Peer;
 use super::{Engine, Now, TableReader, path};
 use crate::noise::constants::REKEY_AFTER_TIME;
@@ -31,7 +30,7 @@ impl Engine {
         }
     }
 
-    fn send_to(&self, now: Now, peer: &Arc<Peer>, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
+    pub(super) fn send_to(&self, now: Now, peer: &Arc<Peer>, vnet: &Vnet, packet: &mut [u8], out: &mut Out) {
         let Some(to) = peer.endpoint() else {
             return self.counters.count(Refusal::NoEndpoint);
         };
@@ -126,7 +125,7 @@ pub(super) fn clamp(view: &ip::View, packet: &mut [u8], limit: usize, is_partial
 struct Seal<'a> {
     session: &'a Session,
     counter: u64,
-    to: SocketAddr,
+    to: Endpoint,
     tos: u8,
     mtu: usize,
     /// Length of the packet being filled.

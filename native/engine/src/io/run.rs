@@ -72,7 +72,8 @@ fn end(result: &io::Result<()>) {
 }
 
 /// Sends what the engine wants sent and passes on what it tells.
-pub fn flush(shared: &Shared, sender: &mut Sender, out: &mut Out) {
+pub fn flush(shared: &Shared, table: &mut TableReader, sender: &mut Sender, out: &mut Out) {
+    shared.engine.unfold(clock::now(), table, out);
     if !out.is_empty() {
         let refused = sender.send(&shared.sockets, out);
         (0..refused).for_each(|_| shared.engine.counters.count(Refusal::UdpFull));
@@ -102,16 +103,16 @@ fn outward(shared: &Shared) -> io::Result<()> {
             Ok(Some((vnet, packet))) => {
                 shared.engine.send(clock::now(), &mut table, &vnet, packet, &mut out);
                 if out.len() >= SEND_AT {
-                    flush(shared, &mut sender, &mut out);
+                    flush(shared, &mut table, &mut sender, &mut out);
                 }
             }
             Ok(None) => {
-                flush(shared, &mut sender, &mut out);
+                flush(shared, &mut table, &mut sender, &mut out);
                 poll(&mut [wait_for(shared.tun.fd())], -1)?;
             }
             // The interface is down (EIO): it may come up again, and poll reports an error until then.
             Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                flush(shared, &mut sender, &mut out);
+                flush(shared, &mut table, &mut sender, &mut out);
                 poll(&mut [], 50)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -182,7 +183,7 @@ impl Inward<'_> {
         self.join.flush(&mut self.batch.arena, &mut |vnet, pieces, arena| {
             write(self.shared, vnet, pieces, arena, &mut result);
         });
-        flush(self.shared, &mut self.sender, &mut self.out);
+        flush(self.shared, &mut self.table, &mut self.sender, &mut self.out);
         result
     }
 

@@ -39,6 +39,12 @@ pub fn parse(text: &str) -> Result<Request, Invalid> {
             for line in lines {
                 set_line(&mut set, line).ok_or_else(|| Invalid(redact(line)))?;
             }
+            // Without an address inside there would be no way but the direct one, which it must not take.
+            let lost =
+                |peer: &PeerChange| peer.via_source.is_none() && peer.via.is_some_and(|via| via != [0; 32]);
+            if set.change.peers.iter().any(lost) {
+                return Err(Invalid("culvert_via without culvert_via_source".to_owned()));
+            }
             Ok(Request::Set(Box::new(set)))
         }
         other => Err(Invalid(other.unwrap_or_default().to_owned())),
@@ -88,6 +94,8 @@ fn set_peer(peer: &mut PeerChange, key: &str, value: &str) -> Option<()> {
             Some(prefix) => AllowedChange::Remove(Prefix::parse(prefix)?),
             None => AllowedChange::Add(Prefix::parse(value)?),
         }),
+        "culvert_via" => peer.via = Some(parse_key(value)?),
+        "culvert_via_source" => peer.via_source = Some(value.parse().ok()?),
         "protocol_version" => (value == "1").then_some(())?,
         _ => return None,
     }
@@ -170,6 +178,10 @@ pub fn print_extension(engine: &Engine) -> String {
         if let Some(limit) = peer.path_limit {
             let _ = writeln!(out, "path_mtu={limit}");
         }
+        if let Some((outer, source)) = peer.via {
+            print_key(&mut out, "via", &outer);
+            let _ = writeln!(out, "via_source={source}");
+        }
     }
     out.push_str("errno=0\n\n");
     out
@@ -216,6 +228,7 @@ mod tests {
             &format!("set=1\npublic_key={KEY}\nallowed_ip=10.0.0.0/33"),
             &format!("set=1\npublic_key={KEY}\nprotocol_version=2"),
             "set=1\nreplace_peers=yes",
+            &format!("set=1\npublic_key={KEY}\nculvert_via={KEY}"),
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -49,7 +49,7 @@ pub struct Machine {
     pub interface: String,
     pub kind: Kind,
     pub identity: Identity,
-    number: u8,
+    pub number: u8,
     engine: Option<Child>,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -150,6 +150,21 @@ impl Machine {
         }
         self.engine = Some(child);
         wait_until("the UAPI socket answers", || UnixStream::connect(self.socket()).is_ok());
+    }
+
+    /// A further engine on the same machine, with nothing configured.
+    pub fn beside(&self, kind: Kind) -> Self {
+        let mut machine = Self {
+            namespace: self.namespace.clone(),
+            interface: format!("{}x", self.interface),
+            kind,
+            identity: Identity::new([self.number + 10; 32]),
+            number: self.number,
+            engine: None,
+            lines: Arc::default(),
+        };
+        machine.start();
+        machine
     }
 
     pub fn kill(&mut self) {
