@@ -42,8 +42,8 @@ function select4(machine: Machine, device: string, gateway: Address | null): Add
 }
 
 const inside = (address: Address, of: MachineAddress): boolean => {
-  const network = rangeOf(`${of.address}/${of.length}` as Prefix);
-  const at = rangeOf(address);
+  const network = range(`${of.address}/${of.length}` as Prefix);
+  const at = range(address);
   return at.family === network.family && at.first >= network.first && at.first <= network.last;
 };
 
@@ -90,13 +90,28 @@ export const labels: readonly PrefixSet[] = [
   oneOf("::/0" as Prefix),
 ];
 
-const labelOf = (address: Address): number => {
-  const { first } = rangeOf(address);
+/** Parsing takes longer than the whole walk, and the machine's addresses are asked for again and again. */
+function kept<K, V>(find: (key: K) => V): (key: K) => V {
+  const known = new Map<K, V>();
+  return (key) => {
+    const value = known.get(key);
+    if (value !== undefined) return value;
+    if (known.size > 10_000) known.clear();
+    const found = find(key);
+    known.set(key, found);
+    return found;
+  };
+}
+
+const range = kept((text: Address | Prefix) => rangeOf(text));
+
+const labelOf = kept((address: Address): number => {
+  const { first } = range(address);
   return labels.findIndex(({ prefixes }) => {
-    const range = rangeOf(prefixes[0] ?? ("::/0" as Prefix));
-    return first >= range.first && first <= range.last;
+    const label = range(prefixes[0] ?? ("::/0" as Prefix));
+    return first >= label.first && first <= label.last;
   });
-};
+});
 
 const sameLabel = (all: readonly MachineAddress[]): boolean => new Set(all.map((a) => labelOf(a.address))).size === 1;
 
@@ -108,7 +123,7 @@ function longest(all: readonly MachineAddress[], packet: Packet): Address | null
   const to = packet.destinationAddress === null ? undefined : parseAddress(packet.destinationAddress);
   if (to === undefined) return packet.choose("source address", [first, ...rest]).address;
   const common = (a: MachineAddress): number => {
-    const differing = (rangeOf(a.address).first ^ rangeOf(to).first).toString(2);
+    const differing = (range(a.address).first ^ range(to).first).toString(2);
     return Math.min(a.length, differing === "0" ? 128 : 128 - differing.length);
   };
   return all.reduce((best, a) => (common(a) > common(best) ? a : best), first).address;
