@@ -118,6 +118,7 @@ export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof KernelError)) return refuse("helper.failed", {}).refusal;
   const { doing, on, code } = error;
   if (code === "EPERM" || code === "EACCES") return refuse("machine.no-rights", { doing, on }).refusal;
+  if (code === "NOT-AS-PLANNED") return refuse("plan.read-back", { on: on.slice(0, 300) }).refusal;
   return refuse("plan.not-applied", { doing, on: on.slice(0, 300), errno: code }).refusal;
 }
 

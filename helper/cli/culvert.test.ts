@@ -1,0 +1,188 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { afterEach, expect, test } from "vitest";
+
+import { defaultPolicy } from "../contract/policy.ts";
+import { refusalCodes, grant, refuse } from "../contract/refusal.ts";
+import type { Status } from "../contract/status.ts";
+import { openStore } from "../nodes/store.ts";
+import type { Handlers, Hub } from "../server/dispatch.ts";
+import { listen } from "../server/listen.ts";
+import { wordsFor } from "./words.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+const a = `${"c".repeat(42)}A=`;
+const conf = `# City = Vilnius\n[Interface]\nPrivateKey = ${"b".repeat(42)}A=\nAddress = 10.7.0.2/32\nTable = off\n[Peer]\nPublicKey = ${a}\nEndpoint = 192.0.2.1:51820\nAllowedIPs = 0.0.0.0/0\n`;
+
+test("a file is imported, listed, connected by the beginning of its name, and removed", async () => {
+  const { run, file } = await serve();
+  const path = file("lt.conf", conf);
+  expect(await run(["import", path])).toMatchObject({ code: 0, out: "Added Vilnius.\n" });
+  expect((await run(["nodes"])).out).toBe(`  Vilnius  Vilnius  192.0.2.1:51820    ${a}\n`);
+  expect((await run(["up", "vil"])).out).toContain("Connected. Your traffic goes through Vilnius (192.0.2.1:51820).");
+  expect((await run(["remove", "Vilnius"])).out).toBe("Forgot Vilnius and its keys.\n");
+  expect((await run(["nodes"])).out).toContain("There are no nodes yet.");
+});
+
+test("orders to wg-quick's routing are named when a file is imported", async () => {
+  const { run, file } = await serve();
+  expect((await run(["import", file("a.conf", conf)])).err).toContain("Line 5: Table");
+});
+
+test("with --json there is one value on standard output and nothing beside it", async () => {
+  const { run, file } = await serve();
+  const added = await run(["import", file("a.conf", conf), "--name", "Mine", "--json"]);
+  expect(JSON.parse(added.out)).toMatchObject({ id: a, name: "Mine" });
+  expect(JSON.parse((await run(["status", "--json"])).out)).toMatchObject({ state: { kind: "off" } });
+  const refused = await run(["up", "nowhere", "--json"]);
+  expect(refused).toMatchObject({ code: 1, err: "" });
+  expect(JSON.parse(refused.out)).toEqual({ refusal: { code: "node.unknown", data: { node: "nowhere" } } });
+});
+
+test.each([
+  [
+    "a command",
+    conf.replace("Table = off", "PostUp = touch /tmp/owned"),
+    "Line 5: PostUp would run a command as root.",
+  ],
+  ["ten megabytes", "x".repeat(10_000_000), "The file is too big"],
+  ["bytes that are no text", Buffer.from([0xff, 0xfe, 0x00]), "cannot be read as a text file"],
+])(
+  "a file with %s is refused in a sentence, with exit code 1, and nothing is added",
+  async (_what, content, sentence) => {
+    const { run, file, store } = await serve();
+    const result = await run(["import", file("bad.conf", content)]);
+    expect(result).toMatchObject({ code: 1, out: "" });
+    expect(result.err).toContain(sentence);
+    expect(store.nodes()).toEqual([]);
+  },
+);
+
+test("a policy comes out as it can be put back in, and a broken one is refused here", async () => {
+  const { run, file } = await serve();
+  const policy = JSON.parse((await run(["policy"])).out) as typeof defaultPolicy;
+  expect(policy).toEqual(defaultPolicy);
+  expect((await run(["policy", "set", file("p.json", JSON.stringify({ ...policy, ipv6: "block" }))])).code).toBe(0);
+  expect(JSON.parse((await run(["policy", "get"])).out)).toMatchObject({ ipv6: "block" });
+  expect(await run(["policy", "set", file("q.json", '{"mode":"nothing"}')])).toMatchObject({ code: 1 });
+});
+
+test("wrong use, no helper, and not being allowed have exit codes of their own", async () => {
+  const { run, socket } = await serve();
+  expect(await run(["fly"])).toMatchObject({ code: 2 });
+  expect(await run(["status", "more"])).toMatchObject({ code: 2 });
+  expect(await run(["constructor"])).toMatchObject({ code: 2 });
+  expect(await run(["--help"])).toMatchObject({ code: 0, err: "" });
+  expect(await run(["status", "--socket", `${socket}.none`])).toMatchObject({ code: 3 });
+  const closed = await serve({ uid: 1000 });
+  const stranger = await closed.run(["status"]);
+  expect(stranger.code).toBe(4);
+  expect(stranger.err).toContain("join the group culvert");
+});
+
+test("watch prints each state once as it comes", async () => {
+  const { start, emit } = await serve();
+  const { child, line } = start(["watch"]);
+  expect(await line()).toContain("Off.");
+  emit(statusOf({ kind: "locked", node: ref, cause: "fight", attempts: 1, lastHeard: null }));
+  expect(await line()).toContain("Another program keeps changing");
+  child.kill();
+});
+
+test("the language follows LC_ALL and LANG, and every refusal is a sentence in each", async () => {
+  const { run } = await serve();
+  expect((await run(["status"], { LANG: "ru_RU.UTF-8" })).out).toContain("Выключено.");
+  expect((await run(["status"], { LC_ALL: "zh_CN.UTF-8", LANG: "ru_RU" })).out).toContain("已关闭");
+  for (const locale of ["C", "ru", "zh"]) {
+    for (const code of refusalCodes) expect(wordsFor(locale).refusal(refuse(code).refusal).length).toBeGreaterThan(3);
+  }
+});
+
+const ref = { id: a, name: "Vilnius", endpoint: "192.0.2.1:51820" };
+function statusOf(state: Status["state"]): Status {
+  return {
+    ...{ seq: 1, helper: { version: "0", at: 0 }, state, since: 0, host: "h", uplinks: [], direct: [], ipv6: "open" },
+    ...{ inside: [], seenAs: { ipv4: null, ipv6: null }, dns: { servers: [], by: "none" }, proof: null },
+    ...{ drift: [], notices: [] },
+  };
+}
+
+async function serve({ uid = 0 } = {}) {
+  const dir = mkdtempSync(join(tmpdir(), "culvert-cli-"));
+  const socket = join(dir, "helper.sock");
+  const store = openStore(dir);
+  let listeners: Parameters<Hub["subscribe"]>[0][] = [];
+  const off = async () => grant(statusOf({ kind: "off" }));
+  const handlers: Handlers = {
+    ...{ status: off, disconnect: off },
+    connect: async () => grant(statusOf({ kind: "connected", node: ref })),
+    nodes: async () => grant([...store.nodes()]),
+    import: async ({ text, name }) => store.add(text, name),
+    remove: async ({ node }) => store.remove(node),
+    rename: async ({ node, name }) => store.rename(node, name),
+    favourite: async ({ node, favourite }) => store.favourite(node, favourite),
+    policy: async () => grant(store.policy()),
+    setPolicy: async ({ policy }) => {
+      store.setPolicy(policy);
+      return off();
+    },
+    plan: async () => grant({ text: "ip rule add", notes: [] }),
+    leaks: async () => grant([]),
+    reset: async () => grant({ undone: [] }),
+  };
+  const hub: Hub = {
+    ...{ version: "0", handlers },
+    subscribe(listener) {
+      listeners = [...listeners, listener];
+      return () => (listeners = []);
+    },
+  };
+  const credentials = () => ({ uid, gid: uid, groups: [] });
+  const door = await listen({ path: socket, gid: null, credentials, log: () => undefined }, hub);
+  cleanups.push(
+    () => {
+      rmSync(dir, { recursive: true });
+    },
+    () => door.close(),
+  );
+  const start = (args: string[], env: NodeJS.ProcessEnv = {}) => {
+    const entry = fileURLToPath(new URL("culvert.ts", import.meta.url));
+    const child = spawn(process.execPath, [entry, ...args], { env: { LANG: "C", CULVERT_SOCKET: socket, ...env } });
+    const chunks: string[] = [];
+    const waiting: ((text: string) => void)[] = [];
+    child.stdout.on("data", (chunk: Buffer) => {
+      const waiter = waiting.shift();
+      if (waiter === undefined) chunks.push(chunk.toString());
+      else waiter(chunk.toString());
+    });
+    const line = async () => chunks.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve)));
+    return { child, line };
+  };
+  const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
+    new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
+      const { child } = start(args, env);
+      let out = "";
+      let err = "";
+      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+      child.on("close", (code) => {
+        resolve({ code, out, err });
+      });
+    });
+  const file = (name: string, content: string | Buffer): string => {
+    writeFileSync(join(dir, name), content);
+    return join(dir, name);
+  };
+  const emit = (data: Status) => {
+    for (const l of listeners) l({ event: "status", data });
+  };
+  return { run, start, file, store, socket, emit };
+}

@@ -1,0 +1,105 @@
+// Chinese.
+import type { Catalogue } from "./words.ts";
+
+export const zh: Catalogue = {
+  sentences: {
+    usage: `用法：culvert 命令 [--json] [--socket 路径]
+  up [节点]              连接；不写节点则连接上次使用的节点
+  down                   断开并恢复本机
+  status                 本机流量的去向
+  nodes                  列出节点
+  import 文件 [--name N] 从 WireGuard 配置文件添加节点
+  remove 节点            删除节点及其密钥
+  plan [节点]            以 ip 和 nft 文本显示将要执行的内容
+  policy [get|set 文件]  显示或保存策略
+  reset                  无论处于何种状态，撤销一切
+  watch                  持续显示状态变化`,
+    connecting: "正在连接 {node}…",
+    imported: "已添加 {node}。",
+    ignored: "第 {line} 行：{word} 是给 wg-quick 路由的指令；这里由您的策略决定，因此不起作用。",
+    removed: "已删除 {node} 及其密钥。",
+    reset: "一切均已撤销，本机已恢复原状。",
+    "no-nodes": "还没有节点。添加一个：culvert import 文件",
+  },
+  states: {
+    off: "已关闭。流量以明文方式直接离开本机。",
+    connecting: "正在连接 {node}（{endpoint}）。",
+    connected: "已连接。流量经由 {node}（{endpoint}）。",
+    switching: "正在从 {from} 切换到 {to}。没有任何流量绕过隧道。",
+    locked: "已锁定：除通往 {node} 的隧道外，没有任何流量离开本机。{why}",
+    failed: "已关闭。连接 {node} 未成功：{why}",
+  },
+  causes: {
+    "engine-died": "隧道引擎已停止，正在启动新的引擎。",
+    "adapter-gone": "隧道网卡被移除，正在重新创建。",
+    "node-silent": "节点没有应答，正在不断重试。",
+    "uplink-lost": "本机目前没有出口。",
+    "plan-broken": "锁未能按计划布设。`culvert reset` 可撤销一切。",
+    "helper-restarted": "助手已重新启动，正在重新连接。",
+    fight: "另一个程序不断修改路由或防火墙。请停止它，然后重新连接。",
+  },
+  ipv6: { carried: "经由隧道", blocked: "已阻止", absent: "本机没有", open: "直接连接" },
+  lines: {
+    uplinks: "出口",
+    inside: "隧道内地址",
+    "seen-as": "外部看到的地址",
+    dns: "域名解析服务器",
+    ipv6: "IPv6",
+    direct: "按策略绕过隧道",
+    drift: "被其他程序修改，已修复",
+    "stand-in": "引擎是 wireguard-go，暂代 Culvert 自己的引擎。",
+    proven: "计划已经证明。",
+    unproven: "计划尚未证明。",
+  },
+  refusals: {
+    "conf.too-big": "文件太大：配置文件最多 64 KiB。",
+    "conf.not-text": "无法作为文本文件读取。{text}",
+    "conf.no-interface": "文件缺少 [Interface] 部分。",
+    "conf.no-peer": "文件缺少 [Peer] 部分。",
+    "conf.too-many-peers": "第 {line} 行：出现第二个 [Peer]。一个节点只有一个对端。",
+    "conf.unknown-section": "第 {line} 行：WireGuard 文件中没有 {text} 部分。",
+    "conf.unknown-key": "第 {line} 行：{text} 不属于这里。",
+    "conf.duplicate-key": "第 {line} 行：{text} 重复出现。",
+    "conf.bad-line": "第 {line} 行无法理解：{text}",
+    "conf.bad-key": "第 {line} 行：{text} 不是 32 字节的 base64 密钥。",
+    "conf.bad-address": "第 {line} 行：{text} 不是主机可用的地址。",
+    "conf.bad-prefix": "第 {line} 行：{text} 不是网络前缀。",
+    "conf.bad-number": "第 {line} 行：{text} 不是合适的数字。",
+    "conf.bad-mtu": "第 {line} 行：MTU 不可能是 {text}；应在 576 与 65535 之间。",
+    "conf.bad-endpoint": "第 {line} 行：{text} 不是主机和端口。",
+    "conf.missing": "第 {line} 行：此部分缺少 {text}。",
+    "conf.overlap": "第 {line} 行：{text} 与文件中的另一个地址重叠。",
+    "conf.command": "第 {line} 行：{text} 会以 root 身份运行命令。此类文件整个拒绝，没有运行任何命令。",
+    "node.unknown": "没有这个节点，或有多个：{node}",
+    "node.exists": "该节点已存在，名为 {name}。",
+    "node.unreachable": "节点没有应答。本机已恢复原状。",
+    "node.in-use": "该节点正在使用。请先断开。",
+    "node.name-not-found": "找不到名称 {name}。",
+    "machine.no-uplink": "本机没有出口：没有连接任何网络。",
+    "machine.no-route": "本机没有通往该节点的路由。",
+    "machine.no-tun": "本机没有 {what}：缺少 tun 模块。",
+    "machine.no-nft": "内核没有 nf_tables，断网保护需要它。",
+    "machine.no-rights": "助手没有权限修改路由和防火墙。",
+    "machine.no-ipv6": "本机没有 IPv6，而该节点只提供 IPv6。",
+    "machine.other-vpn": "{name} 正在运行，无法共用本机：请先断开它。（{evidence}）",
+    "machine.engine-missing": "没有安装引擎：既没有自己的引擎，也没有 {what}。",
+    "machine.address-clash": "隧道地址已被本机占用：{address}",
+    "policy.unsupported": "本机无法执行此规则：{rule} {with}",
+    "policy.dead-rule": "规则 {rule} 永远不会匹配：{with} 排在它之前。",
+    "policy.contradiction": "规则 {rule} 与 {with} 矛盾。",
+    "policy.oversized-lan": "本地网络声称拥有 {with}，这是公网地址或范围过大。如果您了解它，请批准。",
+    "plan.leaks": "该计划会让数据包绕过隧道（{property}），因此没有应用：{packet}",
+    "plan.not-applied": "系统拒绝了更改，一切均已撤销：{doing} {on}：{errno}",
+    "plan.read-back": "设置后读回的内容与计划不符，一切均已撤销：{on}",
+    "plan.fight": "另一个程序不断修改同样的路由或规则。",
+    "call.not-allowed": "您无权控制 Culvert：请加入 culvert 组，或联系 root。",
+    "call.malformed": "请求格式不正确。{at}",
+    "call.too-big": "请求太大。",
+    "call.unknown": "助手不认识此请求：{call}",
+    "call.version": "助手的协议版本不同（{version}）。请从同一个软件包安装两者。",
+    "call.busy": "助手同时处理的请求太多。请稍后再试。",
+    "call.not-now": "期间有了别的请求。",
+    "helper.not-running": "助手没有运行。启动它：systemctl start culvert",
+    "helper.failed": "助手发生了意外错误，详情见其日志。",
+  },
+};

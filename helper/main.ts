@@ -1,0 +1,205 @@
+// The helper: start-up as a flat list, and the only wiring. Order: options, log, store, kernel, tunnel (which adopts what an
+// earlier life left before anybody can call), then the door. What ends it leaves the machine as closed as it is: only a call
+// (`disconnect`, `reset`) opens the gate.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import pino, { type Logger } from "pino";
+
+import type { HelperEvent } from "./contract/message.ts";
+import { socketPath } from "./contract/message.ts";
+import { type Answer, grant, refuse } from "./contract/refusal.ts";
+import type { ProofSummary } from "./contract/status.ts";
+import { openLinux } from "./kernel/linux.ts";
+import { loadNative } from "./kernel/native.ts";
+import { watchPings } from "./nodes/probe.ts";
+import { openStore } from "./nodes/store.ts";
+import { compile } from "./policy/compile.ts";
+import { uplinksOf } from "./policy/uplinks.ts";
+import { tellCounterexample } from "./proof/explain.ts";
+import { prove } from "./proof/prove.ts";
+import type { Hub } from "./server/dispatch.ts";
+import { handlersOf } from "./server/handlers.ts";
+import { listen } from "./server/listen.ts";
+import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tunnel/engine.ts";
+import type { ProveInput } from "./tunnel/orders.ts";
+import { rememberProofs } from "./tunnel/proven.ts";
+import { systemResolve } from "./tunnel/resolve.ts";
+import { createTunnel, type RunDeps } from "./tunnel/run.ts";
+import { askWhoAmI } from "./tunnel/seen.ts";
+import { wantedFile } from "./tunnel/wanted.ts";
+
+export const version = "0.1.0";
+
+export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const options = readOptions(argv, env);
+  const log = pino({ level: options.log, base: null }, pino.destination({ dest: 2, sync: true }));
+  const note = (what: string, data: Readonly<Record<string, unknown>>): void => {
+    log.info(data, what);
+  };
+  const native = loadNative(options.addon);
+  const kernel = await openLinux({ native, stateDir: options.stateDir, runDir: options.runDir });
+  let listeners: readonly ((event: HelperEvent) => void)[] = [];
+  const tell = (event: HelperEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const store = openStore(options.stateDir, () => {
+    tell({ event: "nodes", data: [...store.nodes()] });
+  });
+  const user = engineUser(env);
+  const deps: RunDeps = {
+    ...{ kernel, store, version, now: Date.now, random: Math.random, compile, answerMs: 5000, log: note },
+    wanted: wantedFile(join(options.runDir, "wanted.json")),
+    last: wantedFile(join(options.stateDir, "last.json")),
+    resolve: systemResolve,
+    findEngine: () => findEngine(options.engine, enginesHere()),
+    startEngine: (kind, listenPort, said) =>
+      startEngine({
+        ...{ kind, user, kernel, listenPort, said, uapiPath: defaultUapiPath },
+        log: (line) => {
+          note("engine", { line });
+        },
+      }),
+    uplinks: (facts) => uplinksOf(facts, store.policy()),
+    prove: rememberProofs(proveNow),
+    hasRights,
+    connected: (tunnel) => {
+      const exit = tunnel.live().applied?.exit;
+      if (exit === undefined) return;
+      void askWhoAmI(exit).then((seen) => {
+        if (tunnel.live().applied?.exit === exit) tunnel.seen(seen.as);
+      });
+    },
+  };
+  const tunnel = createTunnel(deps);
+  tunnel.subscribe(tell);
+  await tunnel.begin();
+  const hub: Hub = {
+    version,
+    handlers: handlersOf(tunnel, store, deps),
+    subscribe(listener) {
+      listeners = [...listeners, listener];
+      return () => {
+        listeners = listeners.filter((l) => l !== listener);
+      };
+    },
+  };
+  const stopPings = watchPings({
+    ...{ store, resolve: systemResolve, now: Date.now },
+    ping: (addresses, timeoutMs) => native.ping([...addresses], 0, timeoutMs),
+    wanted: () => listeners.length > 0 && tunnel.inUse() === null,
+    changed: () => {
+      tell({ event: "nodes", data: [...store.nodes()] });
+    },
+  });
+  const gid = groupId(options.group);
+  if (gid === null) note("no such group: root alone may call", { group: options.group });
+  const door = await listen({ path: options.socket, gid, credentials: native.peerCredentials, log: note }, hub);
+  note("listening", { socket: options.socket });
+  endOn(log, async () => {
+    await door.close();
+    stopPings();
+    await tunnel.end();
+  });
+}
+
+interface Options {
+  readonly socket: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly group: string;
+  readonly engine: string | undefined;
+  readonly addon: string | undefined;
+  readonly log: string;
+}
+
+function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      socket: { type: "string", default: env["CULVERT_SOCKET"] ?? socketPath },
+      "state-dir": { type: "string", default: "/var/lib/culvert" },
+      "run-dir": { type: "string", default: "/run/culvert" },
+      group: { type: "string", default: "culvert" },
+      engine: { type: "string" },
+      addon: { type: "string" },
+      log: { type: "string", default: "info" },
+    },
+  });
+  return {
+    ...{ socket: values.socket, stateDir: values["state-dir"], runDir: values["run-dir"], group: values.group },
+    ...{ engine: values.engine ?? env["CULVERT_ENGINE"], addon: values.addon, log: values.log },
+  };
+}
+
+/** Beside the bundle as installed and as built, beside the source. */
+function enginesHere(): string[] {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  const built = ["native", "target", "release", "culvert-engine"];
+  return [join(here, "culvert-engine"), join(here, "..", ...built), join(here, "..", "..", ...built)];
+}
+
+/** The engine becomes this user; its own one where the package made it, else nobody. */
+function engineUser(env: NodeJS.ProcessEnv): EngineUser | null {
+  const [uid, gid] = [env["CULVERT_ENGINE_UID"], env["CULVERT_ENGINE_GID"]].map(Number);
+  if (uid !== undefined && gid !== undefined && Number.isInteger(uid) && Number.isInteger(gid)) return { uid, gid };
+  // inside a user namespace that maps one user there is nobody else to become
+  if (!mapsOthers()) return null;
+  const lines = readLines("/etc/passwd").map((line) => line.split(":"));
+  const found = lines.find(([name]) => name === "culvert-engine") ?? lines.find(([name]) => name === "nobody");
+  return found === undefined ? { uid: 65_534, gid: 65_534 } : { uid: Number(found[2]), gid: Number(found[3]) };
+}
+
+function mapsOthers(): boolean {
+  return readLines("/proc/self/uid_map").some((line) => Number(line.trim().split(/\s+/)[2] ?? 0) > 65_534);
+}
+
+function groupId(name: string): number | null {
+  if (/^\d+$/.test(name)) return Number(name);
+  const found = readLines("/etc/group").find((line) => line.startsWith(`${name}:`));
+  const gid = Number(found?.split(":")[2] ?? NaN);
+  return Number.isInteger(gid) ? gid : null;
+}
+
+/** CAP_NET_ADMIN is capability 12 (linux/capability.h). */
+function hasRights(): boolean {
+  const effective = readLines("/proc/self/status").find((line) => line.startsWith("CapEff:"));
+  return effective !== undefined && ((BigInt(`0x${effective.slice(7).trim()}`) >> 12n) & 1n) === 1n;
+}
+
+function proveNow(input: ProveInput): Answer<ProofSummary | null> {
+  const began = performance.now();
+  const proof = prove(input);
+  const tookMs = performance.now() - began;
+  if (proof.kind === "proof") {
+    const { properties, held, classes, states } = proof;
+    return grant({ at: Date.now(), tookMs, properties, held, classes, states });
+  }
+  return refuse("plan.leaks", tellCounterexample(proof));
+}
+
+function readLines(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+}
+
+function endOn(log: Logger, end: () => Promise<void>): void {
+  let ending = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, "ending; the machine stays as closed as it is");
+    void end().finally(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  // what nobody expected ends this life; the gate stays, and the next life adopts it
+  process.on("uncaughtException", (error) => {
+    log.fatal({ error: error.stack }, "unexpected");
+    process.exit(70);
+  });
+}
+
+// run from source; in the bundle it is culvert.ts that starts, with the verb `daemon`
+if (import.meta.main && import.meta.filename.endsWith("main.ts")) await runDaemon(process.argv.slice(2), process.env);
