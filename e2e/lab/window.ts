@@ -1,7 +1,7 @@
 // The person's window in a lab machine, steered from outside of it: an ordinary account of the group "culvert" where the
 // lab has more than one account (as root), and the Chromium sandbox on.
 import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -126,10 +126,26 @@ function displayFor(home: string, ordinary: boolean): Record<string, string> {
   const key = process.env["XAUTHORITY"];
   if (key === undefined || !existsSync(key)) return {};
   const copy = join(home, ".Xauthority");
-  copyFileSync(key, copy);
+  writeFileSync(copy, forAnyHost(readFileSync(key)), { mode: 0o600 });
   if (ordinary) {
     chownSync(home, person.uid, person.gid);
     chownSync(copy, person.uid, person.gid);
   }
   return { XAUTHORITY: "/run/culvert-lab/home/.Xauthority" };
+}
+
+/**
+ * A display's keys are filed under the host's name, and the machine has one of its own: each entry is filed again under
+ * FamilyWild (Xau(3): a record is family, then address, number, name and data, each with its length; big endian).
+ */
+function forAnyHost(keys: Buffer): Buffer {
+  const out: Buffer[] = [];
+  for (let at = 0; at + 4 <= keys.length;) {
+    const address = keys.readUInt16BE(at + 2);
+    let end = at + 4 + address;
+    for (let field = 0; field < 3; field += 1) end += 2 + keys.readUInt16BE(end);
+    out.push(Buffer.from([0xff, 0xff, 0, 0]), keys.subarray(at + 4 + address, end));
+    at = end;
+  }
+  return Buffer.concat(out);
 }
