@@ -46,7 +46,11 @@ describe("compile", () => {
     const lanOf = (sample: Request) => plan(sample).routes.filter((r) => r.table === tables.lan && r.family === 4);
     expect(lanOf(request(hostile, "connected"))).toEqual([]);
     const approved = policy({ lan: { allow: true, approved: [prefix("128.0.0.0/1")] } });
-    expect(lanOf(request(hostile, "connected", { policy: approved })).map((r) => r.prefix)).toEqual(["128.0.0.0/1"]);
+    expect(lanOf(request(hostile, "connected", { policy: approved })).map((r) => r.prefix)).toEqual([
+      "128.0.0.0/1",
+      // approval covers what lies in it
+      "198.51.100.0/24",
+    ]);
   });
 
   test("a whole /8 on-link is oversized even though it is private", () => {

@@ -60,12 +60,24 @@ describe("honoured networks", () => {
     expect(names(hostile)).toEqual(["fe80::/64 wlan0"]);
   });
 
-  test("what somebody pushed into main is not on-link, whatever it says", () => {
+  test("what somebody pushed into main is not on-link, whatever it calls itself, but by approval", () => {
     const facts = machine(
       [{ name: "eth0", addresses: ["192.168.1.23/24"] }],
-      [pushed("192.168.7.0/24", "eth0", null, 16), pushed("192.168.8.0/24", "eth0", "192.168.1.1", 2)],
+      [2, 3, 4, 9, 16].map((protocol) => pushed(`192.168.${protocol}.0/24`, "eth0", null, protocol)),
     );
     expect(names(facts)).toEqual(["192.168.1.0/24 eth0"]);
+    const approved = [prefix("192.168.4.0/24")];
+    expect(names(facts, policy({ lan: { allow: true, approved } }))).toEqual([
+      "192.168.1.0/24 eth0",
+      "192.168.4.0/24 eth0",
+    ]);
+  });
+
+  test("what goes by a gateway is never on-link, not even by approval", () => {
+    const eth0 = { name: "eth0", addresses: ["192.168.1.23/24"] };
+    const facts = machine([eth0], [pushed("192.168.8.0/24", "eth0", "192.168.1.1", 2)]);
+    const approved = [prefix("192.168.8.0/24")];
+    expect(names(facts, policy({ lan: { allow: true, approved } }))).toEqual(["192.168.1.0/24 eth0"]);
   });
 
   test("another VPN's network is nobody's LAN", () => {

@@ -1,15 +1,15 @@
 // What the machine has besides the tunnel, read out of the facts: links to the outside, their addresses and gateways,
 // and which of the networks that claim to be on-link are honoured.
 //
-// Only what the kernel itself made of an address (or of a router's prefix information, IPv6) counts as on-link. A route
-// that a lease or an advertisement pushed (DHCP option 121, route information) never does: TunnelVision. A network that
-// is public or larger than any home's is honoured only after the user approved it: TunnelCrack.
+// Only the network of an address that the link itself has counts as on-link. A route that a lease or an advertisement
+// pushed (DHCP option 121, route information) never does: TunnelVision. A network that is public or larger than any
+// home's, or a route somebody laid onto the link, is honoured only where the user approved it: TunnelCrack.
 import type { Policy } from "../contract/policy.ts";
 import { addressOf, covers, familyOf, hostPrefix, lengthOf, networkOf, parsePrefix } from "../contract/prefix.ts";
 import type { Address, Family, Prefix } from "../contract/prefix.ts";
 import type { Uplink } from "../contract/status.ts";
 import type { Facts, LinkFact, RouteFact } from "../plan/facts.ts";
-import { linkName, protocolKernel } from "../plan/numbers.ts";
+import { linkName } from "../plan/numbers.ts";
 
 /** A default route of main, one leg of it. */
 export interface Way {
@@ -30,8 +30,10 @@ export interface OutsideLink {
   readonly addresses: readonly Address[];
   /** What packets from here carry as source: IPv4 addresses, IPv6 prefixes (temporary addresses change, 7.17). */
   readonly sources: readonly Prefix[];
-  /** Everything that claims to be on-link, best metric first. */
+  /** The networks of its own addresses, as far as main has them, best metric first. */
   readonly onLink: readonly Prefix[];
+  /** What other routes of main lay onto the link without a gateway. */
+  readonly laid: readonly Prefix[];
   /** Of these, what is no larger than a link can be: who lies there is reached without a gateway. */
   readonly neighbours: readonly Prefix[];
   readonly gateways: readonly Address[];
@@ -87,7 +89,7 @@ export function lanOf(
   links: readonly OutsideLink[] = outsideLinksOf(facts),
 ): readonly LanPrefix[] {
   return links.flatMap((link) =>
-    link.onLink
+    [...link.onLink, ...link.laid]
       .filter((prefix) => familyOf(prefix) === 4 || policy.ipv6 !== "block")
       .filter((prefix) => isHonoured(policy, link, prefix))
       .map((prefix) => ({ link: link.name, prefix, inner: link.inner })),
@@ -105,8 +107,6 @@ export function unapprovedOf(policy: Policy, links: readonly OutsideLink[]): rea
 }
 
 const mainTable = 254;
-/** RTPROT_RA: systemd-networkd and NetworkManager lay an advertised on-link prefix under it; gateways are never taken. */
-const protocolRa = 9;
 /** A name like `eth*` would say more in nft than one link; who names a link so gets nothing through it. */
 const plainName = /^[\w.@-]+$/;
 /** Virtual ports: what hangs on them is on this machine. Kinds as in IFLA_INFO_KIND. */
@@ -123,7 +123,11 @@ function isOrdinarySize(prefix: Prefix): boolean {
 }
 
 function isHonoured(policy: Pick<Policy, "lan">, link: OutsideLink, prefix: Prefix): boolean {
-  const ordinary = link.ethernet && isOrdinarySize(prefix) && privatePrefixes.some((outer) => covers(outer, prefix));
+  const ordinary =
+    link.ethernet &&
+    isOrdinarySize(prefix) &&
+    link.onLink.includes(prefix) &&
+    privatePrefixes.some((outer) => covers(outer, prefix));
   if (link.inner) return ordinary;
   return policy.lan.allow && (ordinary || policy.lan.approved.some((approved) => covers(approved, prefix)));
 }
@@ -140,12 +144,14 @@ function outsideLink(facts: Facts, link: LinkFact, ways: readonly Way[]): Outsid
   const devices = devicesOf(facts, link, ways);
   const hasWay = ways.some((way) => way.dev === link.name);
   const ports = facts.links.filter((l) => l.master === link.index);
-  const onLink = unique(
+  const networks = new Set(own.map((a) => networkOf(a.address)));
+  const gatewayless = unique(
     facts.routes
-      .filter((r) => isOnLink(r, link.name))
+      .filter((r) => isWithoutGateway(r, link.name))
       .sort((a, b) => a.family - b.family || a.metric - b.metric)
       .map((r) => r.prefix),
   );
+  const onLink = gatewayless.filter((prefix) => networks.has(prefix));
   return {
     name: link.name,
     devices,
@@ -159,6 +165,7 @@ function outsideLink(facts: Facts, link: LinkFact, ways: readonly Way[]): Outsid
         .map((a) => (familyOf(a.address) === 4 ? hostPrefix(addressOf(a.address)) : networkOf(a.address))),
     ),
     onLink,
+    laid: gatewayless.filter((prefix) => !networks.has(prefix)),
     neighbours: onLink.filter(isOrdinarySize),
     gateways: unique(ways.filter((way) => way.dev === link.name).flatMap((way) => (way.via === null ? [] : [way.via]))),
   };
@@ -167,12 +174,11 @@ function outsideLink(facts: Facts, link: LinkFact, ways: readonly Way[]): Outsid
 /** ARPHRD_ETHER: Ethernet, Wi-Fi, bridges, veth. Other VPNs' devices are of other types and are nobody's LAN. */
 const ethernet = 1;
 
-function isOnLink(route: RouteFact, dev: string): boolean {
+function isWithoutGateway(route: RouteFact, dev: string): boolean {
   const [leg] = route.legs;
   return (
     route.table === mainTable &&
     route.type === "unicast" &&
-    (route.protocol === protocolKernel || (route.family === 6 && route.protocol === protocolRa)) &&
     route.nexthop === null &&
     route.legs.length === 1 &&
     leg?.dev === dev &&
