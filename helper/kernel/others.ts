@@ -1,7 +1,7 @@
 // Which other VPN is up, by what gives it away in routes, rules and tables: the collision map of the field. Pure.
 // One that takes the catch-all, or the whole mark word, excludes us: its packets and ours would go in circles. One that
 // only carries prefixes of its own stands beside us.
-import type { OtherVpn, RouteFact, RuleFact } from "../plan/facts.ts";
+import type { LinkFact, OtherVpn, RouteFact, RuleFact } from "../plan/facts.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { ListedTable, Reading } from "./native.ts";
 
@@ -28,6 +28,10 @@ const signs: readonly Sign[] = [
   { name: "IVPN", tables: [17] },
 ];
 const main = 254;
+/** PPP is not among them: it is how many a modem is the uplink. */
+const tunnelKinds = new Set(["wireguard", "tun", "xfrm"]);
+/** ARPHRD_ETHER */
+const ethernet = 1;
 
 export function othersOf(reading: Reading, tables: readonly ListedTable[]): readonly OtherVpn[] {
   const named = signs.flatMap((sign) => found(sign, reading, tables));
@@ -51,7 +55,9 @@ function found(sign: Sign, reading: Reading, tables: readonly ListedTable[]): re
 
 /** Whoever sends everything into a tunnel that is not ours, whatever its name: wg-quick's way, or OpenVPN's. */
 function unnamed(reading: Reading): readonly OtherVpn[] {
-  const tunnels = reading.links.filter((l) => ["wireguard", "tun", "ppp", "xfrm"].includes(l.kind) || l.type === 512);
+  // a TAP that carries Ethernet is a wire that a program holds (a virtual machine's uplink): nothing tells it from a card
+  const point = (l: LinkFact): boolean => l.type !== ethernet;
+  const tunnels = reading.links.filter((l) => tunnelKinds.has(l.kind) && point(l));
   const others = tunnels.filter((l) => l.name !== linkName && l.up).map((l) => l.name);
   const looked = new Set(
     reading.rules.flatMap((r) => (r.action.kind === "lookup" && selectsAll(r) ? [r.action.table] : [])),
