@@ -1,0 +1,31 @@
+// (pure) Samples → the rows that a benchmark reports. A row's value is the median: one slow round of a shared machine
+// must not move it, and min and max beside it say that there was one.
+export interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: "ms" | "MiB";
+  readonly min: number;
+  readonly max: number;
+  readonly n: number;
+}
+
+export function rowOf(name: string, unit: Row["unit"], samples: readonly number[]): Row {
+  if (samples.length === 0) throw new Error(`${name}: nothing was measured`);
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  const at = (index: number): number => sorted[index] ?? NaN;
+  const median = (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
+  const round = (value: number): number => Math.round(value * 100) / 100;
+  return { name, value: round(median), unit, min: round(at(0)), max: round(at(sorted.length - 1)), n: sorted.length };
+}
+
+/** For people: one aligned line a row. */
+export function printRows(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map((row) => row.name.length));
+  return rows
+    .map((row) => {
+      const value = row.value.toFixed(1).padStart(8);
+      return `${row.name.padEnd(width)} ${value} ${row.unit.padEnd(3)}  ${row.min.toFixed(1)} to ${row.max.toFixed(1)}, n ${row.n}`;
+    })
+    .join("\n");
+}
