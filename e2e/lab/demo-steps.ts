@@ -318,7 +318,7 @@ async function paste(window: Window, name: string, text: string): Promise<void> 
   await window.order({ do: "fill", label: "Name", text: name });
 }
 
-async function shot(stage: Stage, name: string, caption: string): Promise<void> {
+export async function shot(stage: Stage, name: string, caption: string): Promise<void> {
   await must(stage.window).order({ do: "shot", file: `/run/culvert-lab/home/${name}.png` });
   await stage.laptop.exec(`cat /run/culvert-lab/home/${name}.png > '${join(stage.folder, `${name}.png`)}'`);
   stage.report.shot(`${name}.png`, caption);

@@ -4,8 +4,8 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { startCulvert } from "./culvert.ts";
-import { steps, type Stage } from "./demo-steps.ts";
+import { type Culvert, startCulvert } from "./culvert.ts";
+import { shot, steps, type Stage } from "./demo-steps.ts";
 import { enter, inside } from "./enter.ts";
 import { internet, nodes } from "./internet.ts";
 import { confOf } from "./keys.ts";
@@ -67,19 +67,19 @@ async function drive(): Promise<number> {
   } catch (error) {
     // the rest of the road stands on this step, so nothing after it could be told honestly
     report.check("the demo goes through", false, String(error));
-    await stage.window?.order({ do: "shot", file: join(folder, "stopped.png") }).then(
-      () => {
-        report.shot("stopped.png", "Where the demo stopped");
-      },
-      () => undefined,
-    );
-    if (stage.culvert !== undefined) say(`\nThe helper's log:\n${await tail(stage.culvert.log)}`);
+    if (stage.window !== undefined) await shot(stage, "stopped", "Where the demo stopped").catch(() => undefined);
+    if (stage.culvert !== undefined) await tellHelper(stage.culvert);
   } finally {
     await stage.window?.close().catch(() => undefined);
     await lab.close();
   }
   say(`\n${report.checks.filter((c) => c.passed).length} of ${report.checks.length} hold. demo-report/report.html`);
   return report.passed ? 0 : 1;
+}
+
+async function tellHelper(culvert: Culvert): Promise<void> {
+  const status = await culvert.cli("status", "--json");
+  say(`\nThe helper's status:\n${status.stdout}${status.stderr}\nIts log:\n${await tail(culvert.log)}`);
 }
 
 async function tail(file: string): Promise<string> {
