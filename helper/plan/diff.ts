@@ -62,7 +62,8 @@ export function sameRoute(want: PlanRoute, have: RouteFact): boolean {
     return false;
   switch (want.to.kind) {
     case "nexthop":
-      return have.type === "unicast" && have.nexthop === want.to.id;
+      // IPv4 tells a route to a blackhole object as a blackhole (fib_dump_info), IPv6 as unicast
+      return ["unicast", "blackhole"].includes(have.type) && have.nexthop === want.to.id;
     case "dev": {
       const leg = have.legs[0];
       return (
