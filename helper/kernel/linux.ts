@@ -4,7 +4,7 @@
 // one opens it as its very last step.
 //
 // Taking down is no road of its own: it is the empty plan, gate-last, and then the journal goes.
-import { lchownSync, mkdirSync, readFileSync } from "node:fs";
+import { lchownSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { diff, type Operation } from "../plan/diff.ts";
@@ -42,8 +42,8 @@ const nothing: Plan = {
 };
 /** A deletion may take the wrong one of two rules alike (the kernel takes the first that fits): the next round sees it. */
 const rounds = 3;
-/** What is already as it should be; the reading back decides whether that is so. */
-const already: readonly string[] = ["ESRCH", "ENOENT", "EADDRNOTAVAIL", "ENODEV", "EEXIST"];
+/** What was to go is gone already: a link takes its addresses and routes along, a nexthop its routes. */
+const gone: readonly string[] = ["ESRCH", "ENOENT", "EADDRNOTAVAIL", "ENODEV"];
 
 export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   const { native, stateDir, resolvConf = "/etc/resolv.conf" } = options;
@@ -198,7 +198,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       const watcher = asked("watching", "the kernel", () =>
         native.watch((event) => {
           const change = changeOf(event, plan, ports);
-          if (change !== null && !isPast(event, plan)) changed({ at: Date.now(), ...change });
+          if (change !== null && !isPast(native, sockets, event, plan)) changed({ at: Date.now(), ...change });
         }),
       );
       return () => {
@@ -252,14 +252,11 @@ function makeLink(native: Native, plan: Plan, facts: Facts, commands: string[]):
 }
 
 /** The adapter is announced down before it is announced up, unsigned both times: what counts is how it is by now. */
-function isPast(event: NetlinkEvent, plan: Plan | null): boolean {
-  if (event.kind !== "link" || event.gone || event.link.name !== linkName || !plan?.link) return false;
-  try {
-    const up = (Number(readFileSync(`/sys/class/net/${linkName}/flags`, "utf8")) & 1) === 1;
-    return up && Number(readFileSync(`/sys/class/net/${linkName}/mtu`, "utf8")) === plan.link.mtu;
-  } catch {
-    return false;
-  }
+function isPast(native: Native, sockets: Sockets, event: NetlinkEvent, plan: Plan | null): boolean {
+  const want = plan?.link;
+  if (event.kind !== "link" || event.gone || event.link.name !== linkName || !want) return false;
+  const { links } = asked("reading", "links", () => native.netlinkRead(sockets.route));
+  return links.some((l) => l.name === linkName && l.up && l.mtu === want.mtu);
 }
 
 /** A link of our name that is no TUN adapter is somebody else's. */
@@ -274,10 +271,19 @@ function carryOut(native: Native, sockets: Sockets, operations: readonly Operati
     else netlink.push(operation);
   }
   const refused = asked("sending", "routing changes", () => native.netlinkApply(sockets.route, netlink));
-  const first = refused.find((f) => !already.includes(f.code));
-  const on = first === undefined ? undefined : netlink[first.index];
-  if (first !== undefined && on !== undefined)
-    throw new KernelError("doing", printOperation(on), first.code, first.detail);
+  for (const { index, code, detail } of refused) {
+    const operation = netlink[index];
+    if (operation !== undefined && !isFine(operation, code))
+      throw new KernelError("doing", printOperation(operation), code, detail);
+  }
+}
+
+/** Refusals after which the next reading decides. */
+function isFine(operation: NetlinkOperation, code: string): boolean {
+  // A rule without prefixes is "there already" beside one that only has a prefix more (fib4_rule_compare): where that one
+  // is about to go, the next round adds it.
+  if (operation.kind === "rule.add") return code === "EEXIST";
+  return operation.kind.endsWith(".del") && gone.includes(code);
 }
 
 /** What to put back: the value that stood there before ours, or that somebody has set since. */

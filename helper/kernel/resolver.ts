@@ -95,7 +95,7 @@ export async function undoResolver(entry: ResolverEntry): Promise<readonly strin
     }
     case "resolved":
       // a link that is gone took its servers along
-      if (!existsSync(`/sys/class/net/${entry.link}`)) return inTurn([["resolvectl", ["flush-caches"]]]);
+      if (!hasLink(entry.link)) return inTurn([["resolvectl", ["flush-caches"]]]);
       return inTurn([
         ["resolvectl", ["revert", entry.link]],
         ["resolvectl", ["flush-caches"]],
@@ -197,6 +197,11 @@ function contentOf(path: string): Buffer | null {
     if (codeOf(error) === "ENOENT") return null;
     throw new KernelError("reading", path, codeOf(error), error);
   }
+}
+
+/** Not /sys/class/net: that shows the network namespace it was mounted in, which need not be ours. */
+function hasLink(name: string): boolean {
+  return readFileSync("/proc/net/dev", "utf8").includes(` ${name}:`);
 }
 
 /** All links followed, also to a file that is not there. */

@@ -1,0 +1,46 @@
+// Needs root and a network namespace of its own; without them it fails.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { makeUplink, removeUplink, sh, until } from "./apart.ts";
+import { type CaseMachine, kernelCases, resolvConfOfCases } from "./kernel.cases.ts";
+import { openLinux } from "./linux.ts";
+import { loadNative } from "./native.ts";
+
+const native = loadNative();
+
+kernelCases("the kernel of this machine", makeLinux);
+
+function makeLinux(): CaseMachine {
+  makeUplink();
+  const folder = mkdtempSync(join(tmpdir(), "culvert-kernel-"));
+  const resolvConf = join(folder, "resolv.conf");
+  writeFileSync(resolvConf, resolvConfOfCases);
+  return {
+    open: () => openLinux({ native, stateDir: join(folder, "state"), runDir: folder, resolvConf }),
+    snapshot: () =>
+      [
+        sh("ip -o link | sed 's/.*: \\([a-z0-9]*\\)[@:].*/\\1/'"),
+        sh("ip -o addr | sed 's/^[0-9]*: //; s/valid_lft.*//'"),
+        sh("ip -4 route show table all; ip -6 route show table all"),
+        sh("ip rule; ip -6 rule; ip nexthop"),
+        sh("sysctl net.ipv4.conf.up0.arp_announce net.ipv4.conf.all.accept_redirects"),
+        // not every table at once: nft before the device prefix cannot list those (linux.net.test.ts)
+        sh("nft list table inet culvert 2>/dev/null || true"),
+        readFileSync(resolvConf, "utf8"),
+      ].join("\n"),
+    addRule: (priority) => sh(`ip rule add pref ${priority} lookup main`),
+    deleteRoute: (table) => sh(`ip route del default table ${table} metric 10`),
+    setSysctl: (key, value) => sh(`sysctl -qw ${key}=${value}`),
+    setNames: (text) => {
+      writeFileSync(resolvConf, text);
+    },
+    names: () => readFileSync(resolvConf, "utf8"),
+    settled: (seen) => until(seen),
+    remove: () => {
+      removeUplink();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
