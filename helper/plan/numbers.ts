@@ -35,6 +35,8 @@ export const maxUplinks = tables.beside - tables.uplink;
 /** Tables of prefix sets, one a rule: 7610 + rule's place. */
 export const firstSetTable = 7610;
 export const maxSetTables = 90;
+/** Up to here the prefixes of an IPv6 set are stopped by rules, one each (8 ns a rule and packet, Numbers). */
+export const smallSet = 16;
 
 /** Rule priorities, 4000-4999, with gaps for rules of the policy between `lan` and `catchAll`. */
 export const priorities = {
@@ -47,6 +49,7 @@ export const priorities = {
   /** names asked of the node's resolver, where its address is one that the LAN or a rule claims */
   resolver: 4150,
   lan: 4200,
+  /** two for each rule of the policy: its table, then, in IPv6, its stop */
   firstPolicy: 4300,
   lastPolicy: 4799,
   catchAll: 4900,
@@ -59,7 +62,12 @@ export const ranges = { firstTable: 7600, lastTable: 7699, firstPriority: 4000, 
 /** Nexthop objects live in one space for the whole namespace; ours carry the numbers of our tables. */
 export const nexthopIds = { first: 7600, last: 7699 } as const;
 /** What large sets point at, by family: a changed uplink is one message and not 100,000 (1.36). */
-export const nexthops = { tunnel: { 4: 7600, 6: 7601 }, direct: { 4: 7602, 6: 7603 } } as const;
+export const nexthops = {
+  tunnel: { 4: 7600, 6: 7601 },
+  direct: { 4: 7602, 6: 7603 },
+  /** IPv6 stops of sets too large for rules: unlike an unreachable route they outlive `lo` going down (1.35, C) */
+  blackhole: 7604,
+} as const;
 /** From here on a set's routes point at a nexthop object; below, at the device, which survives carrier loss (D, 1.15). */
 export const largeSet = 1024;
 

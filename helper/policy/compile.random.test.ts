@@ -62,8 +62,9 @@ describe("any plan", () => {
       for (const family of request.facts.features.ipv6 ? ([4, 6] as const) : ([4] as const)) {
         const mine = plan.rules.filter((r) => r.family === family);
         expect(mine.some((r) => r.priority === priorities.catchAll && Object.keys(r).length === 3)).toBe(true);
-        const stop = mine.filter((r) => r.action.kind === "unreachable" && r.mark === undefined);
+        const stop = mine.filter((r) => r.action.kind !== "lookup" && r.mark === undefined && r.to === undefined);
         expect(stop.map((r) => r.priority)).toEqual(family === 6 ? [priorities.stop] : []);
+        if (family === 4) expect(mine.filter((r) => r.to !== undefined && r.action.kind !== "lookup")).toEqual([]);
         const under = { family, table: tables.tunnel, metric: lastMetric, to: { kind: "unreachable" } };
         expect(plan.routes).toContainEqual(expect.objectContaining(under));
       }

@@ -81,7 +81,7 @@ describe("compile", () => {
     for (const sample of Object.values(samplePlans)) {
       const { rules, state } = plan(sample);
       if (state === "off") continue;
-      const stops = rules.filter((r) => r.action.kind !== "lookup" && r.mark === undefined);
+      const stops = rules.filter((r) => r.action.kind !== "lookup" && r.mark === undefined && r.to === undefined);
       const six = rules.some((r) => r.family === 6);
       expect(stops.map((r) => [r.family, r.priority])).toEqual(six ? [[6, 4910]] : []);
     }
@@ -154,6 +154,24 @@ describe("compile", () => {
       ["192.168.0.0/16", "eth0", "192.0.2.1"],
       ["192.168.0.0/16", "wlan0", "192.168.1.1"],
     ]);
+  });
+
+  test("IPv6 rules are stopped by rules, and large sets by a blackhole that outlives lo (B, C)", () => {
+    const lane = (lane: "tunnel" | "block", count: number) => {
+      const destination = Array.from({ length: count }, (_, i) => prefix(`2001:db8:${(2 * i).toString(16)}::/48`));
+      const rules = [{ id: "six", name: "six", match: { destination }, lane }];
+      return plan(request(dualStack, "connected", { policy: policy({ rules }) }));
+    };
+    const stops = (p: Plan) => p.rules.filter((r) => r.to !== undefined).map((r) => [r.priority, r.action.kind]);
+    const kinds = (p: Plan) => [...new Set(p.routes.filter((r) => r.table === 7610).map((r) => r.to.kind))];
+    expect([stops(lane("block", 1)), kinds(lane("block", 1))]).toEqual([[[4301, "prohibit"]], []]);
+    expect([stops(lane("tunnel", 1)), kinds(lane("tunnel", 1))]).toEqual([
+      [[4301, "unreachable"]],
+      ["unreachable", "dev"],
+    ]);
+    expect([stops(lane("block", 40)), kinds(lane("block", 40))]).toEqual([[], ["nexthop"]]);
+    expect([stops(lane("tunnel", 40)), kinds(lane("tunnel", 40))]).toEqual([[], ["nexthop", "dev"]]);
+    expect(lane("tunnel", 40).nexthops).toEqual([{ id: 7604, family: 6, to: { kind: "blackhole" } }]);
   });
 
   test("tunnel sets have a twin under them, or a lost adapter would hand them to the next rule (D)", () => {

@@ -61,7 +61,11 @@ const eapolType = 0x888e;
 
 function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
   const lan = ground.lan.filter((l) => l.link === link.name);
-  const own = (family: Family) => link.sources.filter((source) => familyOf(source) === family);
+  // a link without addresses of a family sends from those of another link (an unnumbered uplink)
+  const own = (family: Family) => {
+    const all = (one: OutsideLink) => one.sources.filter((source) => familyOf(source) === family);
+    return all(link).length > 0 ? all(link) : [...new Set(ground.links.flatMap(all))];
+  };
   const ways = (address: Address) => waysTo(ground, address).filter((way) => way.dev === link.name);
   const reached = ground.endpoints.filter((e) => ways(e.address).length > 0);
   const engine = reached.flatMap((e) =>

@@ -84,7 +84,8 @@ function input(ground: Ground): readonly NftRule[] {
     drop("redirects move single destinations unseen (13.3)", icmp(5)),
     drop("redirects move single destinations unseen (13.3)", icmp6(137)),
     ...ground.endpoints.map((e) =>
-      accept("the node's packets", saddr(hostPrefix(e.address)), ...ports(udp, { from: e.port })),
+      // established: only to the engine's own socket; from the node's port a stranger on the path could reach any service
+      accept("the node's packets", established, saddr(hostPrefix(e.address)), ...ports(udp, { from: e.port })),
     ),
     ...neighboursIn,
     ...dhcpIn,

@@ -2,11 +2,22 @@
 // the gate (gate-inet.ts, gate-egress.ts), so routing and gate say the first match independently of each other.
 //   tunnel  prefixes into culvert0; under each an unreachable twin, or a lost adapter would hand them to later rules (D)
 //   direct  prefixes by the uplink's gateway, what is on-link by its link; if its link goes they fall to later rules, and no lane is weaker than direct
-//   block   prohibit, both families
+//   block   prohibit
+// In IPv6 an unreachable or prohibit route sits on lo: sockets bound to a device do not see it, and it goes when lo goes
+// down (B, C). There stops are rules right after the table, one a prefix; of sets too large for that, blackhole nexthops.
 import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
 import { covers, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Family, Prefix } from "../contract/prefix.ts";
-import { firstMetric, firstSetTable, largeSet, linkName, nexthops, priorities } from "../plan/numbers.ts";
+import {
+  firstMetric,
+  firstSetTable,
+  largeSet,
+  lastMetric,
+  linkName,
+  nexthops,
+  priorities,
+  smallSet,
+} from "../plan/numbers.ts";
 import type { PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
 import type { Ground } from "./ground.ts";
 import { emptySet, has, inside, prefixSet } from "./prefix-set.ts";
@@ -43,13 +54,20 @@ export function laneOf(
 }
 
 export function laneRules(ground: Ground, family: Family): readonly PlanRule[] {
-  return ground.lanes
-    .filter((l) => l.prefixes[family].length > 0)
-    .map((l) => ({
-      family,
-      priority: priorities.firstPolicy + l.place,
-      action: { kind: "lookup", table: firstSetTable + l.place },
-    }));
+  return ground.lanes.flatMap((set) => {
+    const prefixes = set.prefixes[family];
+    if (prefixes.length === 0) return [];
+    const priority = priorities.firstPolicy + 2 * set.place;
+    const table: PlanRule = { family, priority, action: { kind: "lookup", table: firstSetTable + set.place } };
+    if (!stopsByRule(set, family)) return [table];
+    const kind = set.lane === "block" ? "prohibit" : "unreachable";
+    const stops = prefixes.map((to): PlanRule => ({ family, priority: priority + 1, to, action: { kind } }));
+    return set.lane === "block" ? stops : [table, ...stops];
+  });
+}
+
+function stopsByRule(set: LaneSet, family: Family): boolean {
+  return family === 6 && set.lane !== "direct" && set.prefixes[family].length <= smallSet;
 }
 
 export function laneRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
@@ -80,7 +98,14 @@ export function laneNexthops(ground: Ground, family: Family): readonly PlanNexth
     const to = { kind: "dev", dev: way.dev, via: way.via, onlink: way.via !== null } as const;
     out.push({ id: nexthops.direct[family], family, to });
   }
+  if (family === 6 && ground.lanes.some((set) => stopsByNexthop(ground, set, family)))
+    out.push({ id: nexthops.blackhole, family, to: { kind: "blackhole" } });
   return out;
+}
+
+function stopsByNexthop(ground: Ground, set: LaneSet, family: Family): boolean {
+  const counts = set.lane !== "direct" && set.prefixes[family].length > smallSet;
+  return family === 6 && counts && ground.facts.features.nexthops;
 }
 
 /** What of a direct rule lies on a link of this machine is reached there and not by a gateway. */
@@ -103,11 +128,13 @@ function routesFor(ground: Ground, set: LaneSet, prefix: Prefix): readonly PlanR
   const table = firstSetTable + set.place;
   const large = isLarge(ground, set, family);
   const by = (id: number): PlanRoute => ({ family, table, prefix, metric: firstMetric, to: { kind: "nexthop", id } });
+  const blackhole = stopsByNexthop(ground, set, family) ? by(nexthops.blackhole) : undefined;
   switch (set.lane) {
     case "block":
-      return [{ family, table, prefix, metric: firstMetric, to: { kind: "prohibit" } }];
+      if (stopsByRule(set, family)) return [];
+      return [blackhole ?? { family, table, prefix, metric: firstMetric, to: { kind: "prohibit" } }];
     case "tunnel": {
-      const stop = unreachable(family, table, prefix);
+      const stop = blackhole === undefined ? unreachable(family, table, prefix) : { ...blackhole, metric: lastMetric };
       if (!ground.open || !ground.carries[family]) return [stop];
       return [stop, large ? by(nexthops.tunnel[family]) : intoTunnel(family, table, prefix)];
     }
