@@ -35,6 +35,11 @@ impl Prefix {
         Self::new(address.parse().ok()?, len.parse().ok()?)
     }
 
+    pub fn contains(&self, address: IpAddr) -> bool {
+        Self::new(address, self.len)
+            .is_some_and(|other| other.is_v6 == self.is_v6 && other.address == self.address)
+    }
+
     fn last(&self) -> u128 {
         self.address | !mask(self.len)
     }

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
+use super::access::{Access, Rule};
 use super::allowed_ips::{Owner, Prefix};
 use super::chain::{Via, is_circle};
 use super::handshake::Guard;
+use super::inside::Inside;
 use super::out::Out;
 use super::peer::Peer;
 use super::{AllowedIps, Engine, Now, Table};
@@ -21,6 +23,8 @@ pub struct Config {
     peers: HashMap<Key, Arc<Peer>>,
     by_id: Vec<Option<Arc<Peer>>>,
     allowed: BTreeMap<Prefix, Owner>,
+    inside: Inside,
+    access: HashMap<u32, Arc<Access>>,
 }
 
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct Change {
     /// Zeros take the key away.
     pub private_key: Option<Key>,
     pub replace_peers: bool,
+    /// Ours: what happens to packets between peers.
+    pub inside: Option<Inside>,
     pub peers: Vec<PeerChange>,
 }
 
@@ -40,6 +46,8 @@ pub struct PeerChange {
     pub endpoint: Option<SocketAddr>,
     /// Seconds.
     pub keepalive: Option<u16>,
+    /// Ours: what the peer may begin, in place of what it might; None leaves it.
+    pub access: Option<Vec<Rule>>,
     pub replace_allowed: bool,
     /// Ours: the peer this one is reached through; zeros for none.
     pub via: Option<Key>,
@@ -55,7 +63,6 @@ pub enum AllowedChange {
 }
 
 /// One peer as it is.
-#[derive(Debug, PartialEq, Eq)]
 pub struct PeerReport {
     pub public: Key,
     pub preshared: Key,
@@ -71,6 +78,10 @@ pub struct PeerReport {
     pub path_limit: Option<usize>,
     /// The peer it is reached through, and our address inside that one's network.
     pub via: Option<(Key, SocketAddr)>,
+    /// Decrypted packets that were refused.
+    pub refused: u64,
+    /// None without an access list.
+    pub access: Option<Arc<Access>>,
 }
 
 impl Engine {
@@ -79,6 +90,7 @@ impl Engine {
         if let Some(private) = change.private_key {
             self.set_identity(&mut config, private);
         }
+        config.inside = change.inside.unwrap_or(config.inside);
         if change.replace_peers {
             let all: Vec<Key> = config.peers.keys().copied().collect();
             all.iter().for_each(|key| self.remove(&mut config, key));
@@ -108,7 +120,8 @@ impl Engine {
             allowed.entry(*owner).or_default().push(*prefix);
         }
         let peers = config.by_id.iter().flatten();
-        peers.map(|peer| peer.report(allowed.remove(&peer.id).unwrap_or_default())).collect()
+        let access = |peer: &Peer| config.access.get(&peer.id).cloned();
+        peers.map(|peer| peer.report(allowed.remove(&peer.id).unwrap_or_default(), access(peer))).collect()
     }
 
     /// Every session hangs on our key; a new key ends them all.
@@ -149,6 +162,9 @@ impl Engine {
             peer.set_endpoint(endpoint);
         }
         config.change_via(&peer, change);
+        if let Some(rules) = &change.access {
+            config.access.insert(peer.id, Arc::new(Access::new(rules.clone())));
+        }
         config.change_allowed(peer.id, change);
         let seconds = change.keepalive?;
         let before = peer.keepalive.swap(u64::from(seconds) * 1000, Relaxed);
@@ -160,6 +176,7 @@ impl Engine {
         peer.removed.store(true, Relaxed);
         config.by_id[peer.id as usize] = None;
         config.allowed.retain(|_, owner| *owner != peer.id);
+        config.access.remove(&peer.id);
         peer.timers.stop();
         self.forget_sessions(&peer);
     }
@@ -236,13 +253,15 @@ impl Config {
             by_key: self.peers.clone(),
             by_id: self.by_id.clone(),
             allowed: AllowedIps::build(&self.allowed),
+            inside: self.inside,
+            access: self.access.clone(),
             chain_sources: self.peers.values().filter_map(|peer| peer.via()).map(|via| via.source).collect(),
         }
     }
 }
 
 impl Peer {
-    fn report(&self, allowed: Vec<Prefix>) -> PeerReport {
+    fn report(&self, allowed: Vec<Prefix>, access: Option<Arc<Access>>) -> PeerReport {
         PeerReport {
             public: self.public,
             preshared: self.slow().preshared,
@@ -255,6 +274,8 @@ impl Peer {
             is_silent: self.timers.silent.load(Relaxed),
             round_trip_ms: self.timers.round_trip.load(Relaxed),
             path_limit: self.path.limit(),
+            refused: self.refused.load(Relaxed),
+            access,
             via: self
                 .via()
                 .map(|via| (via.outer.upgrade().map_or([0; 32], |outer| outer.public), via.source)),

@@ -46,6 +46,12 @@ refusals! {
     InsideNotIp = "inside_not_ip",
     /// Decrypted, but the source is not among the peer's allowed IPs.
     InsideSource = "inside_source",
+    /// Decrypted, but not allowed by the peer's access list.
+    InsideDenied = "inside_denied",
+    /// From one peer to another, which is refused here.
+    InsideClient = "inside_client",
+    /// Back to the peer it came from, or its hops are used up.
+    InsideLoop = "inside_loop",
     /// Congestion was marked outside on a packet that cannot carry the mark (RFC 6040 section 4.2).
     InsideEcn = "inside_ecn",
     /// The TUN did not take it.

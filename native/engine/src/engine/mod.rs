@@ -3,6 +3,7 @@
 //! ```text
 //! send.rs       packet from the TUN → peer by destination → sealed datagrams
 //! receive.rs    datagram → session → packet, whose source must be the peer's
+//! inside.rs     → another peer or the TUN, by access.rs
 //! handshake.rs  what makes sessions: initiations, responses, cookies
 //! chain.rs      peers that are reached through other peers
 //! path.rs       what size of packet passes
@@ -12,11 +13,13 @@
 //! Any thread may call any method. One thread sends and one receives, and what they touch for every packet is
 //! read from a [`Snapshot`] or is atomic. Locks are taken in this order: configuration, a peer's `Slow`, indices, the rest.
 
+pub mod access;
 pub mod allowed_ips;
 mod chain;
 pub mod config;
 pub mod counters;
 mod handshake;
+pub mod inside;
 pub mod out;
 mod path;
 pub mod peer;
@@ -30,10 +33,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use access::Access;
 use allowed_ips::AllowedIps;
 use config::Config;
 use counters::Counters;
 use handshake::Guard;
+use inside::Inside;
 use peer::Peer;
 use snapshot::{Reader, Snapshot};
 use timers::Schedule;
@@ -73,6 +78,9 @@ pub struct Table {
     allowed: AllowedIps,
     /// Our addresses inside, to which datagrams of chained peers come.
     chain_sources: Vec<SocketAddr>,
+    inside: Inside,
+    /// Access lists by peer.
+    access: HashMap<u32, Arc<Access>>,
 }
 
 /// What a receiver index in a message stands for.
@@ -85,6 +93,10 @@ enum Index {
 pub type TableReader = Reader<Table>;
 
 impl Table {
+    fn access(&self, peer: &Peer) -> Option<&Arc<Access>> {
+        if self.access.is_empty() { None } else { self.access.get(&peer.id) }
+    }
+
     fn peer_of(&self, address: IpAddr) -> Option<&Arc<Peer>> {
         self.by_id.get(self.allowed.lookup(address)? as usize)?.as_ref()
     }
@@ -169,6 +181,8 @@ impl Engine {
 
 #[cfg(test)]
 mod chain_tests;
+#[cfg(test)]
+mod inside_tests;
 #[cfg(test)]
 mod net;
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Net {
             let engine = Engine::new(entropy);
             let others = (0..count).filter(|j| *j != i);
             let peers = others.map(|j| peer(publics[usize::from(j)], j)).collect();
-            let change = Change { private_key: Some(keys[usize::from(i)]), replace_peers: true, peers };
+            let private_key = Some(keys[usize::from(i)]);
+            let change = Change { private_key, replace_peers: true, peers, ..Change::default() };
             engine.apply(net.now(), &change, &mut Out::default());
             net.hosts.push(Host {
                 engine,
@@ -165,12 +166,16 @@ pub fn inside(i: u8) -> String {
     format!("10.0.0.{}", i + 1)
 }
 
-fn peer(public: Key, i: u8) -> PeerChange {
+pub fn add(prefix: &str) -> AllowedChange {
+    AllowedChange::Add(allowed_ips::Prefix::parse(prefix).unwrap())
+}
+
+pub fn peer(public: Key, i: u8) -> PeerChange {
     PeerChange {
         public,
         preshared: Some([9; 32]),
         endpoint: Some(outside(i)),
-        allowed: vec![AllowedChange::Add(allowed_ips::Prefix::parse(&format!("{}/32", inside(i))).unwrap())],
+        allowed: vec![add(&format!("{}/32", inside(i)))],
         ..PeerChange::default()
     }
 }

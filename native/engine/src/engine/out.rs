@@ -1,6 +1,6 @@
 //! What the engine wants done: datagrams to send, events to tell, a timer to look at sooner.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::noise::primitives::Key;
 
@@ -43,6 +43,13 @@ pub enum Event {
     /// A silent peer was heard again.
     Heard {
         peer: Key,
+    },
+    /// A sample of what a peer was refused.
+    Refused {
+        peer: Key,
+        reason: &'static str,
+        source: IpAddr,
+        destination: IpAddr,
     },
 }
 

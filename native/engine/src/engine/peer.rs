@@ -35,6 +35,9 @@ pub struct Peer {
     /// Persistent keepalive in milliseconds, 0 for off.
     pub keepalive: AtomicU64,
     pub path: Path,
+    /// Decrypted packets that were refused, and when one was last told.
+    pub refused: AtomicU64,
+    pub sampled: AtomicU64,
     slow: Mutex<Slow>,
 }
 
@@ -80,6 +83,8 @@ impl Peer {
             last_handshake: AtomicU64::new(0),
             keepalive: AtomicU64::new(0),
             path: Path::default(),
+            refused: AtomicU64::new(0),
+            sampled: AtomicU64::new(0),
             slow: Mutex::new(Slow {
                 preshared: [0; 32],
                 shared,

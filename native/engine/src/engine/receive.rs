@@ -122,8 +122,9 @@ impl Engine {
         }
         tally.data = true;
         let view = ip::view(packet).ok_or(Refusal::InsideNotIp)?;
-        let owner = table.peer_of(ip::source(packet)).ok_or(Refusal::InsideSource)?;
-        if !Arc::ptr_eq(owner, &tally.peer) {
+        let owner = table.peer_of(ip::source(packet));
+        if !owner.is_some_and(|owner| Arc::ptr_eq(owner, &tally.peer)) {
+            self.refuse_inside(now, &tally.peer, Refusal::InsideSource, packet, out);
             return Err(Refusal::InsideSource);
         }
         carry_ecn(from.ecn, packet)?;
@@ -136,7 +137,14 @@ impl Engine {
             return Ok(packet.map(|packet| start + packet.start..start + packet.end));
         }
         clamp(&view, packet, self.inside_limit(&tally.peer), false);
-        Ok(Some(DATA_HEADER..DATA_HEADER + view.total))
+        match self.route_inside(now, table, &tally.peer, &view, packet, out) {
+            Ok(true) => Ok(Some(DATA_HEADER..DATA_HEADER + view.total)),
+            Ok(false) => Ok(None),
+            Err(refusal) => {
+                self.refuse_inside(now, &tally.peer, refusal, packet, out);
+                Err(refusal)
+            }
+        }
     }
 
     fn tally(&self, index: u32, from: SocketAddr) -> Result<Tally, Refusal> {

@@ -24,8 +24,13 @@ impl Engine {
         if ip::view(packet).is_none() {
             return self.counters.count(Refusal::NotIp);
         }
-        match table.get(&self.table).peer_of(ip::destination(packet)) {
-            Some(peer) => self.send_to(now, peer, vnet, packet, out),
+        let table = table.get(&self.table);
+        match table.peer_of(ip::destination(packet)) {
+            Some(_) if !self.may_enter(table, packet) => self.counters.count(Refusal::InsideClient),
+            Some(peer) => {
+                self.note_conversation(now, table, peer, packet);
+                self.send_to(now, peer, vnet, packet, out);
+            }
             None => self.counters.count(Refusal::NoRoute),
         }
     }

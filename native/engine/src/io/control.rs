@@ -161,6 +161,10 @@ fn print_event(event: &Event) -> String {
         Event::Silent { peer, for_ms } => {
             format!(r#"{{"event":"silent","peer":"{}","for_ms":{for_ms}}}"#, STANDARD.encode(peer))
         }
+        Event::Refused { peer, reason, source, destination } => format!(
+            r#"{{"event":"refused","peer":"{}","reason":"{reason}","source":"{source}","destination":"{destination}"}}"#,
+            STANDARD.encode(peer)
+        ),
         Event::Heard { peer } => format!(r#"{{"event":"heard","peer":"{}"}}"#, STANDARD.encode(peer)),
     }
 }

@@ -176,6 +176,10 @@ impl Inward<'_> {
         for i in 0..got {
             if let Some(run) = self.batch.run(i) {
                 self.take_run(now, &run)?;
+                // Packets that go from peer to peer are not held until the batch ends.
+                if self.out.len() >= SEND_AT {
+                    flush(self.shared, &mut self.table, &mut self.sender, &mut self.out);
+                }
             }
         }
         self.shared.engine.finish(now, &mut self.inbound, &mut self.out);

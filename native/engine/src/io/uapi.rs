@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::engine::Engine;
+use crate::engine::access::Rule;
 use crate::engine::allowed_ips::Prefix;
 use crate::engine::config::{AllowedChange, Change, PeerChange, PeerReport};
 use crate::engine::counters::Refusal;
+use crate::engine::inside::Inside;
 use crate::noise::primitives::Key;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +78,7 @@ fn set_device(set: &mut Set, key: &str, value: &str) -> Option<()> {
         "private_key" => set.change.private_key = Some(parse_key(value)?),
         "listen_port" => set.listen_port = Some(value.parse().ok()?),
         "fwmark" => set.fwmark = Some(parse_mark(value)?),
+        "culvert_inside" => set.change.inside = Some(Inside::parse(value)?),
         "replace_peers" => set.change.replace_peers = is_true(value)?,
         _ => return None,
     }
@@ -94,6 +97,9 @@ fn set_peer(peer: &mut PeerChange, key: &str, value: &str) -> Option<()> {
             Some(prefix) => AllowedChange::Remove(Prefix::parse(prefix)?),
             None => AllowedChange::Add(Prefix::parse(value)?),
         }),
+        // The list is begun anew in each request that names it; alone, it denies everything.
+        "culvert_access" if value.is_empty() => drop(peer.access.get_or_insert_default()),
+        "culvert_access" => peer.access.get_or_insert_default().push(Rule::parse(value)?),
         "culvert_via" => peer.via = Some(parse_key(value)?),
         "culvert_via_source" => peer.via_source = Some(value.parse().ok()?),
         "protocol_version" => (value == "1").then_some(())?,
@@ -174,6 +180,10 @@ pub fn print_extension(engine: &Engine) -> String {
     }
     for peer in engine.report() {
         print_key(&mut out, "public_key", &peer.public);
+        let _ = writeln!(out, "refused={}", peer.refused);
+        for rule in peer.access.iter().flat_map(|access| &access.rules) {
+            let _ = writeln!(out, "access={rule}");
+        }
         let _ = writeln!(out, "silent={}\nround_trip_ms={}", peer.is_silent, peer.round_trip_ms);
         if let Some(limit) = peer.path_limit {
             let _ = writeln!(out, "path_mtu={limit}");

@@ -108,6 +108,22 @@ pub fn set_congestion_experienced(packet: &mut [u8]) {
     }
 }
 
+/// One hop less, with the IPv4 header checksum mended (RFC 1624); false when none is left.
+pub fn decrement_hops(packet: &mut [u8]) -> bool {
+    let at = if packet[0] >> 4 == 4 { 8 } else { 7 };
+    if packet[at] <= 1 {
+        return false;
+    }
+    packet[at] -= 1;
+    if at == 8 {
+        let sum = u16::from_be_bytes([packet[10], packet[11]]);
+        // The checksum grows by what the word of hops and protocol loses.
+        let mended = checksum::fold(u64::from(sum) + 0x0100);
+        packet[10..12].copy_from_slice(&mended.to_be_bytes());
+    }
+    true
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -154,6 +170,16 @@ pub mod tests {
         assert_eq!(view(&bytes).unwrap().total, 43);
         assert_eq!(source(&bytes), "2001:db8::1".parse::<IpAddr>().unwrap());
         assert_eq!(destination(&bytes), "2001:db8::2".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_hop_less_keeps_the_ipv4_checksum_right() {
+        let mut bytes = packet("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap(), UDP, b"x");
+        for left in (1..64).rev() {
+            assert!(decrement_hops(&mut bytes));
+            assert_eq!((bytes[8], checksum::fold(checksum::add(0, &bytes[..20]))), (left, 0xffff));
+        }
+        assert!(!decrement_hops(&mut bytes));
     }
 
     #[test]
