@@ -16,8 +16,8 @@ export interface Entry {
 }
 
 export interface Panel {
-  /** How many icons have registered so far. */
-  registered(): number;
+  /** How many icons are there. One that ended without a word is not. */
+  icons(): Promise<number>;
   /** A hash of what the icon shows now. */
   picture(): Promise<string>;
   tooltip(): Promise<string>;
@@ -34,8 +34,20 @@ export async function openPanel(): Promise<Panel> {
   bus.export("/StatusNotifierWatcher", watcher);
   await bus.requestName(watcherName, 0);
 
+  const living = async (): Promise<readonly string[]> => {
+    const place = {
+      destination: "org.freedesktop.DBus",
+      path: "/org/freedesktop/DBus",
+      interface: "org.freedesktop.DBus",
+    };
+    const asked = [...new Set(items)].map(async (item) => {
+      const reply = await bus.call(new Message({ ...place, member: "NameHasOwner", signature: "s", body: [item] }));
+      return z.tuple([z.boolean()]).parse(reply?.body)[0] ? [item] : [];
+    });
+    return (await Promise.all(asked)).flat();
+  };
   const call = async (path: string, face: string, member: string, signature: string, body: unknown[]) => {
-    const destination = items.at(-1);
+    const destination = (await living()).at(-1);
     if (destination === undefined) throw new Error("no tray icon has registered");
     const reply = await bus.call(new Message({ destination, path, interface: face, member, signature, body }));
     return plain(reply?.body ?? []);
@@ -58,7 +70,7 @@ export async function openPanel(): Promise<Panel> {
   };
 
   return {
-    registered: () => items.length,
+    icons: async () => (await living()).length,
     picture: async () =>
       createHash("sha256")
         .update(JSON.stringify(await property("IconPixmap")))

@@ -16,7 +16,7 @@ beforeAll(async () => {
   helper = await openFakeHelper(home.socket, [harbourton, milldale]);
   panel = await openPanel();
   culvert = await launch(home);
-  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });
 });
 
 afterEach(async () => {
@@ -60,13 +60,13 @@ test("the panel's menu connects and disconnects, and the icon follows", async ()
 
 test("a panel that comes back finds the icon again", async () => {
   panel = await openPanel();
-  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });
   await eventually((labels) => expect(labels).toContain("Disconnect"));
 });
 
 test("closing the window keeps it in the tray, and the menu brings it back", async () => {
   panel = await openPanel();
-  await vi.waitFor(() => expect(panel?.registered()).toBe(1), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });
   await culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
   await vi.waitFor(async () => expect(await visible()).toBe(false));
   await panel.click("Open Culvert");
