@@ -2,7 +2,7 @@
 // counted by the wires alone; the window and the helper are only asked where they say something a person relies on.
 import { join } from "node:path";
 
-import type { Allowed } from "./judge.ts";
+import { type Allowed, kinds } from "./judge.ts";
 import { connectedTo, offline, onSecond } from "../net/allowed.ts";
 import { type Culvert, startCulvert } from "./culvert.ts";
 import { everything, flood, type FloodReport, longOpen, openFlood } from "./flood.ts";
@@ -14,7 +14,7 @@ import { places } from "./places.ts";
 import { until } from "./process.ts";
 import type { Report } from "./report.ts";
 import { differences, type Snapshot, snapshot } from "./snapshot.ts";
-import type { Watcher } from "./watcher.ts";
+import type { Counts, Watcher } from "./watcher.ts";
 import { openWindow, type Window } from "./window.ts";
 
 export interface Stage {
@@ -151,7 +151,7 @@ async function direct(stage: Stage): Promise<void> {
   const { laptop, report, home } = stage;
   const window = must(stage.window);
   await window.click("button", "Lanes");
-  await window.click("button", "Add rule");
+  await window.click("button", "Add");
   await window.order({ do: "fill", label: "Name", text: "Backup" });
   await window.order({ do: "fill", label: "To these networks or addresses, one a line", text: backup.join("\n") });
   await window.click("button", "Take over");
@@ -292,17 +292,21 @@ async function underFlood(
   );
   const tried = total(await running.stop(), "tried");
   const [home, second] = [await stage.home.look(now(), since), await lookSecond(stage, since)];
-  const beside = home.counts.beside + second.counts.beside;
+  const { beside } = both(home.counts, second.counts);
   report.check(
     `${name}: nothing beside the tunnel`,
     beside === 0 && tried > 2000,
-    `${done}; ${figure(tried)} packets tried; ${wire({ ...home.counts, beside }, [...home.beside, ...second.beside])}`,
+    `${done}; ${figure(tried)} packets tried; ${wire(both(home.counts, second.counts), [...home.beside, ...second.beside])}`,
   );
   report.check(
     `${name}: it comes back by itself`,
     back,
     back ? "connected again" : `still ${(await culvert.status()).state.kind}`,
   );
+}
+
+function both(one: Counts, other: Counts): Counts {
+  return Object.fromEntries(kinds.map((kind) => [kind, one[kind] + other[kind]])) as Counts;
 }
 
 async function lookSecond(stage: Stage, since: number): Promise<Awaited<ReturnType<Watcher["look"]>>> {
