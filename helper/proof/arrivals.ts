@@ -11,14 +11,14 @@ import {
 } from "../contract/prefix.ts";
 import { markMask, marks, minMtu } from "../plan/numbers.ts";
 import { explore, type Cube } from "./classes.ts";
-import { broadcast4, multicast4, multicast6, oneOf } from "./fib.ts";
+import { isToMany, oneOf } from "./fib.ts";
 import { uplinksOf } from "./faults.ts";
 import type { Finding, Looked, Property } from "./leaks.ts";
 import { localTable, mainTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { innerBridges } from "./wanted.ts";
-import { walk, type End } from "./walk.ts";
+import { walk, type End, type Routing } from "./walk.ts";
 
 /** null: as it should be; else what was wanted. */
 type Judge = (packet: Packet, machine: Machine) => Readonly<Record<string, string>> | null | undefined;
@@ -41,11 +41,53 @@ export function noLoop(state: State): Looked {
     // the very way may be another than main's: a route that a network pushed does not move the node's packets
     return end.kind === "left" && ways.has(end.device) ? null : { wanted: say(want) };
   };
-  const neverIn: Judge = (packet) => {
-    const { end } = walk(machine, packet);
-    return end.kind === "left" && machine.links.get(end.device)?.tunnel === true ? { wanted: "beside" } : null;
+  const enters = (end: End): ReturnType<Judge> =>
+    end.kind === "left" && machine.links.get(end.device)?.tunnel === true ? { wanted: "beside" } : null;
+  // routing alone, and the gate alone, keep it out
+  const bareGate: Machine = { ...machine, nft: [] };
+  const routing: Judge = (packet) => (isToMany(packet, "destination") ? null : enters(walk(bareGate, packet).end));
+  const gate: Judge = (packet) => enters(walk(machine, packet, intoTunnel(state)).end);
+  const unbound = all.filter(unset);
+  return joined(
+    judged(state, "P2", unbound, routing, { kind: "model" }, bareGate),
+    state.plan.link === null ? nothing : judged(state, "P2", all, gate, intoTunnel(state)),
+    judged(state, "P2", unbound, toNode),
+  );
+}
+
+const nothing: Looked = { findings: [], classes: 0 };
+
+/** Whatever the routes say, everything is tried to be sent into the tunnel. */
+const intoTunnel = ({ plan }: State): Routing => ({ kind: "any", devices: plan.link === null ? [] : [plan.link.name] });
+
+/** P5 and P6 by the gate alone: what a rule sends elsewhere does not enter the tunnel, nor does an outside source. */
+export function tunnelGate(state: State): Looked {
+  const { wanted, machine } = state;
+  const all = starts(state, [...sockets(state, null, "set"), ...sockets(state, null, "unset")]);
+  const into = intoTunnel(state);
+  const inside = (packet: Packet): boolean => {
+    // lock 2 sees packets whole (4.18)
+    if (packet.flag("later-fragment")) return false;
+    const { end } = walk(machine, packet, into);
+    return end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
   };
-  return joined(judged(state, "P2", all, neverIn), judged(state, "P2", all.filter(unset), toNode));
+  const lane: Judge = (packet) => {
+    if (!inside(packet) || wanted.isLan(packet) || wanted.isQuery(packet)) return null;
+    const wish = wanted.lane(packet);
+    return wish.lane === "tunnel" ? null : { wanted: wish.lane };
+  };
+  const source: Judge = (packet) =>
+    !inside(packet) || wanted.isInside("source", packet) ? null : { wanted: "inside source" };
+  return joined(
+    judged(state, "P5", all, lane, into),
+    judged(
+      state,
+      "P6",
+      all.filter((cube) => !unset(cube)),
+      source,
+      into,
+    ),
+  );
 }
 
 /** P4: what leaves as local network goes to a neighbour of a device that has the prefix, never through a gateway. */
@@ -142,7 +184,10 @@ export function identities(state: State): Looked {
     const link = state.facts.links.find((l) => l.name === device);
     if (device === null || link === undefined || link.master !== 0 || inner.has(device)) return null;
     const want = walk(bare, packet).end;
-    if (!reaches(device, packet) || want.kind !== "left" || want.device !== device || !want.gateway) return null;
+    if (!reaches(state, device, packet.family) || want.kind !== "left" || want.device !== device || !want.gateway)
+      return null;
+    if (!state.facts.routes.some((r) => r.prefix.endsWith("/0") && r.legs.some((leg) => leg.via === want.gateway)))
+      return null;
     const { end } = walk(machine, packet);
     return end.kind === "left" && end.device === device ? null : { wanted: device };
   };
@@ -153,6 +198,7 @@ export function identities(state: State): Looked {
     if (sourceRouted(packet) || !packet.ct(ctStates.new) || !farOff(packet, "source") || inNeighbourhood(state, packet))
       return null;
     if (!packet.protocol(6, 6) && !packet.protocol(17, 17)) return null;
+    if (inner.has(origin.device) || wanted.isFromNode(packet)) return null;
     const welcome = wanted.isWelcome(packet, "in");
     // leases answer to their ports before there is any connection
     if (!welcome && packet.protocol(17, 17) && (packet.dport(68, 68) || packet.dport(546, 546))) return null;
@@ -166,11 +212,20 @@ export function identities(state: State): Looked {
 
 /** P7: CVE-2019-14899: nothing for the inside address gets in by another interface, nor is passed on. */
 export function noEntry(state: State): Looked {
-  return judged(state, "P7", coming(state), (packet, machine) => {
+  const inner = innerBridges(state.facts);
+  const entry: Judge = (packet, machine) => {
     if (!state.wanted.isInside("destination", packet)) return null;
     const { end } = walk(machine, packet);
     return end.kind === "delivered" || end.kind === "left" ? { wanted: "refused" } : null;
-  });
+  };
+  // 13.3: a redirect moves one destination to another host of the link, and no table shows it
+  const redirect: Judge = (packet, machine) => {
+    const [protocol, type] = packet.family === 4 ? [1, 5] : [58, 137];
+    if (!packet.protocol(protocol, protocol) || !packet.icmpType(type, type)) return null;
+    return walk(machine, packet).end.kind === "delivered" ? { wanted: "refused" } : null;
+  };
+  const outside = coming(state).filter(({ origin }) => origin.kind !== "socket" && !inner.has(origin.device));
+  return joined(judged(state, "P7", coming(state), entry), judged(state, "P7", outside, redirect));
 }
 
 /** P10: what other devices send through here is held to the same lanes. */
@@ -192,16 +247,23 @@ export function forwarded(state: State): Looked {
   return joined(judged(state, "P10", coming(state), others), judged(state, "P10", starts(state, tunnel), fromNode));
 }
 
-function judged(state: State, property: Property, from: readonly Cube[], judge: Judge): Looked {
+function judged(
+  state: State,
+  property: Property,
+  from: readonly Cube[],
+  judge: Judge,
+  routing: Routing = { kind: "model" },
+  machine: Machine = state.machine,
+): Looked {
   const findings: Finding[] = [];
   const classes = explore(state.classes, from, (packet, leaf) => {
-    const data = judge(packet, state.machine);
+    const data = judge(packet, machine);
     if (data)
       findings.push({
         property,
         fault: "none",
-        machine: state.machine,
-        routing: { kind: "model" },
+        machine,
+        routing,
         cube: leaf(),
         data,
       });
@@ -228,11 +290,6 @@ const sourceRouted = (packet: Packet): boolean =>
 /** For an address of this machine. */
 const isOwn = (packet: Packet): boolean => packet.covering(localTable)[0]?.type === "local";
 
-/** Multicast or broadcast. */
-function isToMany(packet: Packet, side: "source" | "destination"): boolean {
-  return packet.family === 4 ? packet[side](multicast4) || packet[side](broadcast4) : packet[side](multicast6);
-}
-
 /** Not multicast, broadcast or the like. */
 function farOff(packet: Packet, side: "source" | "destination" = "destination"): boolean {
   return (side === "source" || packet.covering(localTable).length === 0) && !isToMany(packet, side);
@@ -252,7 +309,9 @@ const sayable = (device: string): boolean => !device.endsWith("*");
 /** Uplinks without an address of their own borrow one from another link: what then arrives where is not promised. */
 function numbered({ facts }: State, family: Family): boolean {
   return uplinksOf(facts).every(
-    (name) => sayable(name) && facts.addresses.some((a) => a.link === name && familyOf(a.address) === family),
+    (name) =>
+      sayable(name) &&
+      facts.addresses.some((a) => a.link === name && a.scope === "global" && familyOf(a.address) === family),
   );
 }
 
@@ -267,11 +326,15 @@ function holder(machine: Machine, packet: Packet): string | null {
   return rivals.length > 0 || !sayable(own.link) ? null : own.link;
 }
 
-/** Whether callers from there can have come in on the device: main has a way back by it. */
-function reaches(device: string, packet: Packet): boolean {
-  return packet
-    .covering(mainTable)
-    .some((r) => r.planned !== true && r.only === undefined && r.legs.some((leg) => leg.dev === device));
+/** Whether strangers can have come in on the device: it has a default route, so the way back is an uplink's own. */
+function reaches({ facts }: State, device: string, family: Family): boolean {
+  return facts.routes.some(
+    (r) =>
+      r.family === family &&
+      r.table === mainTable &&
+      r.prefix.endsWith("/0") &&
+      r.legs.some((leg) => leg.dev === device),
+  );
 }
 
 /** Callers of the local network are not strangers. */

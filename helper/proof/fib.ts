@@ -69,6 +69,11 @@ export const broadcast4 = oneOf("255.255.255.255/32" as Prefix);
 export const multicast6 = oneOf("ff00::/8" as Prefix);
 export const linkLocal6 = oneOf("fe80::/10" as Prefix);
 
+/** Multicast or broadcast. */
+export function isToMany(packet: Packet, side: "source" | "destination"): boolean {
+  return packet.family === 4 ? packet[side](multicast4) || packet[side](broadcast4) : packet[side](multicast6);
+}
+
 /**
  * 7.5: IPv4 multicast and broadcast of a socket that names its device, or whose source is an address of the machine, leave
  * by that device without any rule (ip_route_output_key_hash_rcu, before fib_lookup).

@@ -206,6 +206,15 @@ export function chain(
   return { name: hook, base: hook === "egress" ? { ...base, devices: { kind: "all" } } : base, rules };
 }
 
-/** Facts without rules, as the compiler's samples are, with those every machine has. */
-export const withRules = (facts: Facts): Facts =>
-  facts.rules.length > 0 ? facts : { ...facts, rules: sortRules(defaultRules.map(rule)) };
+/** The compiler's samples name only what it reads; this adds what every machine has: its rules and its table local. */
+export function withRules(facts: Facts): Facts {
+  const lo = facts.addresses.some((a) => a.link === "lo")
+    ? []
+    : ["127.0.0.1/8", "::1/128"].map((text) => addressFact("lo", text));
+  const addresses = [...lo, ...facts.addresses];
+  const local = facts.routes.some((r) => r.table === 255)
+    ? []
+    : once(addresses.flatMap((a) => laidByKernel(a).filter((r) => r.table === 255)));
+  const rules = facts.rules.length > 0 ? facts.rules : sortRules(defaultRules.map(rule));
+  return { ...facts, addresses, rules, routes: [...local, ...facts.routes] };
+}

@@ -3,6 +3,7 @@
 // between two plans. Only what the locks let through unasked is then walked with the real rules and routes, fault by fault.
 import { explore, type Cube } from "./classes.ts";
 import { bornLater, none, type Fault } from "./faults.ts";
+import { isToMany } from "./fib.ts";
 import type { Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
 import { sockets, starts, type State } from "./state.ts";
@@ -60,8 +61,47 @@ export function leaks(state: State): Leaks {
     classes += out.classes;
     findings.push(...out.findings);
   }
+  const alone1 = routingAlone(state);
+  classes += alone1.classes;
+  findings.push(...alone1.findings);
   return { findings, classes, alone: frames.cubes.length === 0 && both.cubes.length === 0 };
 }
+
+/**
+ * Lock 1 alone, as after `nft flush ruleset` (4.40): routing holds what programs send that name no device, whatever else has
+ * gone wrong. What it cannot hold is left to the other two: multicast (J), source routing (K), queries (it sees no ports).
+ */
+function routingAlone(state: State): Looked {
+  const looked: Looked[] = [];
+  const real: Routing = { kind: "model" };
+  const from = starts(state, sockets(state, null, "unset")).map((cube) => ({ ...cube, mark: unmarked, flags: whole }));
+  for (const fault of [none, ...state.faults.filter((f) => f.gate === "whole" && f.name !== "rules flushed")]) {
+    const machine = { ...fault.change(state.machine), nft: [] };
+    const name = fault === none ? "nft flushed" : `nft flushed, ${fault.name}`;
+    const except = (packet: Packet): boolean => beyondRouting(state, fault, packet);
+    const blocked = (packet: Packet): boolean =>
+      !state.wanted.isLan(packet) && state.wanted.lane(packet).lane === "block";
+    const out = besides(state, machine, from, real, enough, except, blocked);
+    looked.push({
+      classes: out.classes,
+      findings: out.cubes.map((cube) => found({ ...fault, name }, machine, real, cube)),
+    });
+  }
+  return { findings: looked.flatMap((l) => l.findings), classes: looked.reduce((sum, l) => sum + l.classes, 0) };
+}
+
+function beyondRouting({ wanted }: State, fault: Fault, packet: Packet): boolean {
+  // an uplink without an address borrows one, the tunnel's too
+  if (isToMany(packet, "destination") || wanted.isQuery(packet) || wanted.isInside("source", packet)) return true;
+  // C, 1.18: lo takes the stops of a rule's own prefixes along, a second fault that the gate would have to hold
+  return fault.name === "lo down" && wanted.lane(packet).rule !== null;
+}
+
+const unmarked = { mask: 0xffff_ffff, value: 0, not: [] } as const;
+const whole: Cube["flags"] = (["lsrr", "ssrr", "routing-header", "later-fragment"] as const).map((flag) => ({
+  flag,
+  set: false,
+}));
 
 const none3 = { cubes: [] as readonly Cube[], classes: 0 };
 
@@ -116,12 +156,16 @@ function besides(
   from: readonly Cube[],
   routing: Routing,
   most: number,
+  except: (packet: Packet) => boolean = () => false,
+  refusedInTunnel?: (packet: Packet) => boolean,
 ): { cubes: Cube[]; classes: number } {
   const cubes: Cube[] = [];
   const classes = explore(state.classes, from, (packet, leaf) => {
     const { end } = walk(machine, packet, routing);
-    if (end.kind !== "left" || machine.links.get(end.device)?.tunnel === true) return undefined;
-    if (state.wanted.beside(packet, end.device) === null) cubes.push(leaf());
+    if (end.kind !== "left" || except(packet)) return undefined;
+    const inTunnel = machine.links.get(end.device)?.tunnel === true;
+    if (inTunnel ? refusedInTunnel?.(packet) === true : state.wanted.beside(packet, end.device) === null)
+      cubes.push(leaf());
     return cubes.length >= most;
   });
   return { cubes, classes };
@@ -155,6 +199,7 @@ export function promiseBroken(state: State, finding: Finding, packet: Packet): P
   if (finding.fault !== none.name) return "P8";
   if (packet.origin.kind === "arriving") return "P10";
   if (state.wanted.isQuery(packet)) return "P3";
+  if (state.wanted.isInside("source", packet)) return "P6";
   const answer = packet.ct(ctStates.establishedReply | ctStates.relatedReply);
   return answer && state.wanted.isOutside("source", packet) ? "P6" : "P1";
 }

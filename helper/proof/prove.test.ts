@@ -108,7 +108,7 @@ test.each<[string, string, Change]>([
   [
     "P6",
     "strangers get in to any service",
-    inChain("input", (rules) => [accept({ kind: "iifname", name: "eth0" }), ...rules]),
+    inChain("input", (rules) => [accept({ kind: "iifname", name: "eth0" }, of(6)), ...rules]),
   ],
   [
     "P6",
@@ -269,28 +269,37 @@ function gate(open: boolean): NftTable[] {
     drop({ kind: "routing-header" }),
   ];
   const noQueries = [6, 17].flatMap((protocol) => [53, 853].map((port) => drop(of(protocol), to(port))));
-  const neighbours = [
-    accept(
-      daddr("ff02::/16"),
-      { kind: "icmp-type", family: 6, types: [133, 135, 136] },
-      { kind: "hops", family: 6, value: 255 },
-    ),
-    accept(
-      daddr("fe80::/10"),
-      { kind: "icmp-type", family: 6, types: [135, 136] },
-      { kind: "hops", family: 6, value: 255 },
-    ),
-    accept(daddr("255.255.255.255/32"), of(17), from(68), to(67)),
+  const nd = (...types: number[]): NftMatch[] => [
+    { kind: "icmp-type", family: 6, types },
+    { kind: "hops", family: 6, value: 255 },
   ];
+  const lease6 = [of(17), from(546), to(547)];
+  const neighbours = [
+    accept(daddr("ff02::/16"), ...nd(133, 135, 136)),
+    accept(daddr("fe80::/10"), ...nd(135, 136)),
+    accept(daddr("255.255.255.255/32"), of(17), from(68), to(67)),
+    accept(daddr("192.168.1.1/32"), of(17), from(68), to(67)),
+    accept(daddr("ff02::1:2/128"), ...lease6),
+    accept(daddr("fe80::/10"), ...lease6),
+  ];
+  const stayInside = ["10.77.0.2/32", "fd77::2/128"].map((own) => drop(saddr(own)));
   const besides = [
     ...noQueries,
     accept(out("eth0"), daddr("192.168.1.0/24")),
     accept(out("eth0"), daddr("fe80::/64")),
+    accept(out("eth0"), daddr("224.0.0.251/32"), of(17), to(5353)),
+    accept(out("eth0"), daddr("239.255.255.250/32"), of(17), to(1900)),
+    accept(out("eth0"), daddr("224.0.0.22/32"), of(2)),
+    accept(out("eth0"), daddr("ff02::fb/128"), of(17), to(5353)),
+    accept(out("eth0"), daddr("ff02::c/128"), of(17), to(1900)),
+    accept(out("eth0"), daddr("ff02::16/128"), { kind: "icmp-type", family: 6, types: [143] }),
     accept(out("eth0"), daddr("198.51.100.0/24")),
   ];
   const inTunnel = [
     drop(out(linkName), mark(marks.engine)),
     ...(open ? [accept(out(linkName), saddr("10.77.0.2/32"), daddr("10.77.0.1/32"))] : []),
+    drop(out(linkName), daddr("198.51.100.0/24")),
+    drop(out(linkName), daddr("192.88.99.0/24")),
     ...noQueries.map((rule) => ({ ...rule, matches: [out(linkName), ...rule.matches] })),
     ...(open ? ["10.77.0.2/32", "fd77::2/128"].map((own) => accept(out(linkName), saddr(own))) : []),
     drop(out(linkName)),
@@ -305,6 +314,7 @@ function gate(open: boolean): NftTable[] {
     ...sourceRouted,
     accept(out("lo")),
     ...inTunnel,
+    ...stayInside,
     accept(mark(marks.engine), daddr("203.0.113.10/32"), of(17), to(51820)),
     drop(mark(marks.engine)),
     drop(mark(marks.reply)),
@@ -320,7 +330,10 @@ function gate(open: boolean): NftTable[] {
     accept(out("lo")),
     accept(out(linkName)),
     ...sourceRouted,
+    ...stayInside,
     accept({ kind: "ethertype", type: 0x0806 }, { kind: "arp-saddr", prefix: "192.168.1.7/32" as Prefix }),
+    accept({ kind: "ethertype", type: 0x0806 }, { kind: "arp-saddr", prefix: "0.0.0.0/32" as Prefix }),
+    accept({ kind: "ethertype", type: 0x888e }),
     accept(mark(marks.engine), daddr("203.0.113.10/32"), of(17)),
     ...neighbours,
     accept(out("eth0"), mark(marks.reply), saddr("192.168.1.7/32")),
@@ -337,9 +350,13 @@ function gate(open: boolean): NftTable[] {
   const input = [
     accept({ kind: "iifname", name: "lo" }),
     accept({ kind: "iifname", name: linkName }),
+    drop({ kind: "icmp-type", family: 4, types: [5] }),
+    drop({ kind: "icmp-type", family: 6, types: [137] }),
     accept(of(6), to(22)),
     accept({ kind: "ct-state", states: ["established", "related"] }),
     accept(saddr("192.168.1.0/24")),
+    accept(saddr("fe80::/64")),
+    accept(of(17), from(67), to(68)),
     drop(),
   ];
   return [

@@ -4,13 +4,14 @@ import type { Policy } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
-import { forwarded, identities, lanes, localNetwork, names, noEntry, noLoop } from "./arrivals.ts";
+import { forwarded, identities, lanes, localNetwork, names, noEntry, noLoop, tunnelGate } from "./arrivals.ts";
 import { concrete } from "./concrete.ts";
 import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
 import { memberOf } from "./member.ts";
+import { needs } from "./needs.ts";
 import type { PacketValue } from "./packet.ts";
 import { stateOf, type State } from "./state.ts";
-import { steps, undone } from "./steps.ts";
+import { openEnds, steps, undone } from "./steps.ts";
 import { walk, type End, type Step } from "./walk.ts";
 
 export interface ProofInput {
@@ -79,6 +80,8 @@ export function prove(input: ProofInput): Proof | Counterexample {
   for (const plan of [connecting, connected, locked]) {
     const state = stateOf(input, plan);
     cases += 1 + state.faults.length;
+    const [ajar] = openEnds(plan);
+    if (ajar !== undefined) return broken("P9", plan.state, { chain: ajar });
     const leaked = leaks(state);
     if (leaked.alone) alone.add(plan);
     classes += leaked.classes;
@@ -97,8 +100,7 @@ export function prove(input: ProofInput): Proof | Counterexample {
   const step = moved.findings[0];
   if (step) return plainest(step.state, [step.finding]) ?? without(step.state, step.finding);
   const left = off === undefined ? null : undone(input, connected, off);
-  if (left)
-    return { ...nothing, kind: "counterexample", property: "P11", state: "off", fault: "none", sentenceData: left };
+  if (left) return broken("P11", "off", left);
   return {
     kind: "proof",
     properties: allProperties,
@@ -110,8 +112,12 @@ export function prove(input: ProofInput): Proof | Counterexample {
 }
 
 function checksOf(state: State): ((state: State) => Looked)[] {
-  const always = [noLoop, localNetwork, noEntry, forwarded];
-  return state.name === "connected" ? [...always, names, lanes, identities] : always;
+  const always = [needs, noLoop, localNetwork, noEntry, forwarded];
+  return state.name === "connected" ? [...always, names, lanes, tunnelGate, identities] : always;
+}
+
+function broken(property: Property, state: PlanState, sentenceData: Counterexample["sentenceData"]): Counterexample {
+  return { ...nothing, kind: "counterexample", property, state, fault: "none", sentenceData };
 }
 
 const nothing = { packet: null, trace: [], end: null } as const;

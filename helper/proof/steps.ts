@@ -55,6 +55,21 @@ export function steps(input: ProofInput, alone: ReadonlySet<Plan>): Moved {
   return { findings, classes, steps: count };
 }
 
+/**
+ * A, 11.8: the drop policy of a chain made anew comes into force only at the end of the transaction. Every chain that
+ * closes must end in a drop rule. Gives the chains that do not.
+ */
+export function openEnds(plan: Plan): string[] {
+  return plan.nft.flatMap((table) =>
+    table.chains
+      .filter(({ base, rules }) => {
+        const last = rules.at(-1);
+        return base?.policy === "drop" && !(last?.verdict.kind === "drop" && last.matches.length === 0);
+      })
+      .map((chain) => `${table.family} ${chain.name}`),
+  );
+}
+
 /** P11: taking down leaves what was there, and touches nothing that is not ours. null: it does. */
 export function undone({ facts, policy }: ProofInput, up: Plan, off: Plan): Readonly<Record<string, string>> | null {
   for (const [what, left] of Object.entries({

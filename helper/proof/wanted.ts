@@ -23,6 +23,8 @@ export interface Wanted {
   isQuery(packet: Packet): boolean;
   isLan(packet: Packet): boolean;
   isEngine(packet: Packet): boolean;
+  /** What the node sends back, as far as its addresses say. */
+  isFromNode(packet: Packet): boolean;
   /** The engine's packets, whoever they go to: what P2 keeps out of the tunnel. */
   isMarkedEngine(packet: Packet): boolean;
   /** For a resolver that may be asked through the tunnel: those policy names, else those the node names. */
@@ -136,6 +138,8 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
       ...lan.map((l) => oneOf(l.prefix)),
     ],
     ...{ lane, isQuery, isEngine, isLan, isWelcome, lan, carried },
+    isFromNode: (packet) =>
+      packet.source(endpoint) && udp(packet) && packet.sport(exit.endpoint.port, exit.endpoint.port),
     isMarkedEngine: (packet) => packet.mark(markMask, marks.engine),
     isResolver: (packet) => packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
     isInside: (side, packet) => packet[side](inside),
@@ -143,6 +147,8 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
     carries: (packet) => insideFamilies.has(packet.family) && packet.destination(carried),
     beside(packet, device) {
       if (innerDevices.has(device)) return "inner";
+      // P6: an inside address names the tunnel's user to whoever sees it outside
+      if (packet.carries === "ip" && packet.source(inside)) return null;
       if (packet.carries === "arp") return packet.source(inside) ? null : "neighbours";
       if (packet.carries === "other") return packet.ethertype(etherTypeEapol) ? "neighbours" : null;
       // K: what is source-routed goes elsewhere than it says
