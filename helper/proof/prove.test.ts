@@ -148,9 +148,12 @@ test.each<[string, string, Change]>([
     "what others send to a blocked network is forwarded into the tunnel",
     (plan) =>
       chainOf(
-        { ...plan, rules: plan.rules.filter((r) => r.priority !== priorities.firstPolicy + 1) },
+        {
+          ...plan,
+          rules: plan.rules.map((r) => (r.priority === priorities.firstPolicy + 1 ? { ...r, iif: "lo" } : r)),
+        },
         "forward",
-        () => [accept(out(linkName))],
+        () => [accept(out(linkName)), drop()],
       ),
   ],
   [
