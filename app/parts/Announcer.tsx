@@ -7,9 +7,10 @@ import { situationOf } from "../view/situation.ts";
 export function Announcer() {
   const facts = useFacts();
   const speak = useSpeak();
-  const situation = situationOf(facts.link, facts.status, facts.now);
-  // a stale proof's headline carries its age
-  const words: Part = situation === "stale" ? say("now.stale-short") : headlineOf(situation, facts);
+  const situation = situationOf(facts);
+  // these two headlines carry an age and a count
+  const short: Part | null = situation === "stale" || situation === "leaking" ? say(`now.${situation}-short`) : null;
+  const words: Part = short ?? headlineOf(situation, facts);
   return (
     <div role="status" className="hidden">
       {speak(words)}

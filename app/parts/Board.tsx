@@ -287,8 +287,9 @@ function useWidth(box: React.RefObject<HTMLDivElement | null>): number {
   useEffect(() => {
     const element = box.current;
     if (element === null) return undefined;
-    const observer = new ResizeObserver(() => {
-      setWidth(element.clientWidth);
+    // the content's width: the box keeps a little padding for focus rings
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry !== undefined) setWidth(Math.floor(entry.contentRect.width));
     });
     observer.observe(element);
     return () => {

@@ -30,7 +30,7 @@ export function Lamp({ state, size, water = 0.5 }: { state: LampState; size?: nu
         </>
       )}
       {state === "locked" && <path d="M10 8.8V21.5M14 8.8V21.5" stroke="currentColor" strokeWidth="2" />}
-      {state === "unknown" && (
+      {(state === "unknown" || state === "leaking") && (
         <path d="M12 13.5v3M12 19v.6" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
       )}
     </svg>

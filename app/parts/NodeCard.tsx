@@ -81,11 +81,11 @@ export function NodeCard({ node }: { readonly node: Node }) {
 
 function Connect({ node, isCurrent }: { readonly node: Node; readonly isCurrent: boolean }) {
   const word = useWord();
-  const { link, status, now } = useFacts();
+  const facts = useFacts();
   const wish = useStatus((store) => store.wish);
   const { connect, disconnect } = useStatus.getState();
   const { show, tellRefusal } = useScreen.getState();
-  const situation = situationOf(link, status, now);
+  const situation = situationOf(facts);
   const away = situation === "off" || situation === "failed";
   if (isCurrent) {
     return (

@@ -29,10 +29,8 @@ export function NowStrip() {
         {status?.state.kind === "connected" && <span className="cut">{nodeNow(status)?.name}</span>}
         {view.addresses[0] !== undefined && <span className="mono wide">{view.addresses[0]}</span>}
         {up && <span className="wide">{speak(span(now - status.since))}</span>}
-        {up && traffic?.wire != null && (
-          <span className={traffic.wire.beside > 0 ? s.leak : ""}>
-            {word("now.beside", { count: traffic.wire.beside })}
-          </span>
+        {up && view.situation !== "leaking" && traffic?.wire != null && (
+          <span>{word("now.beside", { count: traffic.wire.beside })}</span>
         )}
       </span>
       {button === undefined ? (

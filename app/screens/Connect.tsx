@@ -74,6 +74,7 @@ function Acts({ acts }: { readonly acts: readonly Act[] }) {
   const { show, tellRefusal } = useScreen.getState();
   const press = (act: Act): void => {
     if (act.kind === "choose") show("nodes");
+    else if (act.kind === "leaks") show("leaks");
     // the screen itself tells why connecting failed, unless the wish was refused before it became a state
     else if (act.kind === "connect") {
       void connect(bridge(), act.node).then((refusal) => {
@@ -88,7 +89,7 @@ function Acts({ acts }: { readonly acts: readonly Act[] }) {
           key={act.kind}
           type="button"
           className={`btn big ${act.first ? "first" : ""}`}
-          disabled={act.kind !== "choose" && wish === act.kind}
+          disabled={wish === act.kind}
           onClick={() => {
             press(act);
           }}

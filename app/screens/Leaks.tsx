@@ -20,7 +20,7 @@ export function Leaks() {
   const { checks, running, refusal, check } = useLeaks();
   const samples = useTraffic((store) => store.samples);
   const { tell } = useScreen.getState();
-  const situation = situationOf(facts.link, facts.status, facts.now);
+  const situation = situationOf(facts);
   const count = countOf(situation, facts.status, facts.traffic);
   const rows = checkRows(checks ?? [], facts.now);
   const save = async (): Promise<void> => {

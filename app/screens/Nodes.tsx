@@ -153,8 +153,8 @@ function Row({ node, picked, current, onPick, onStep }: RowProps) {
   const speak = useSpeak();
   const word = useWord();
   const language = useLanguage();
-  const { link, status, now } = useFacts();
-  const usable = ["proven", "protected", "stale"].includes(situationOf(link, status, now));
+  const facts = useFacts();
+  const usable = ["proven", "protected", "stale"].includes(situationOf(facts));
   const badge = badgeOf(node, { connectedTo: current, usable });
   const favourite = useNodes((store) => store.favourite);
   const tellRefusal = useScreen((store) => store.tellRefusal);

@@ -9,7 +9,6 @@ import { facts, harbourton, node, now, ping, policy, proof, ref, rule, status, t
 import { proofFreshMs, situationOf } from "./situation.ts";
 
 const speak = speaker("en");
-const linked = { kind: "linked", version: "0.1.0" } as const;
 const on = { kind: "connected", node: ref } as const;
 const headline = (change: Parameters<typeof facts>[0]): string => speak(connectView(facts(change)).headline);
 const sentence = (change: Parameters<typeof facts>[0]): string => connectView(facts(change)).words.map(speak).join(" ");
@@ -42,12 +41,14 @@ test("a change that was mended leaves the proof fresh and is told", () => {
 
 test("a proof does not stay fresh for ever", () => {
   const old = status(on, { proof: { ...proof, at: now - proofFreshMs - 1 } });
-  expect(situationOf(linked, old, now)).toBe("stale");
-  expect(situationOf(linked, status(on, { proof: { ...proof, at: now - proofFreshMs } }), now)).toBe("proven");
+  expect(situationOf({ ...facts(), status: old })).toBe("stale");
+  expect(situationOf({ ...facts(), status: status(on, { proof: { ...proof, at: now - proofFreshMs } }) })).toBe(
+    "proven",
+  );
 });
 
 test("a proof in which a property failed is no proof", () => {
-  expect(situationOf(linked, status(on, { proof: { ...proof, held: 10 } }), now)).toBe("stale");
+  expect(situationOf({ ...facts(), status: status(on, { proof: { ...proof, held: 10 } }) })).toBe("stale");
 });
 
 test("without a link to the helper nothing is claimed, whatever was known before", () => {
@@ -142,4 +143,13 @@ test("the first button connects to the node chosen, else to the one used last, e
   expect(to({ nodes })).toBe("C");
   expect(to({ nodes: nodes.slice(0, 2) })).toBe("B");
   expect(to({ nodes: [] })).toBeUndefined();
+});
+
+test("packets seen beside the tunnel take the word protected away, whatever was proven", () => {
+  const view = connectView(
+    facts({ status: status(on, { proof }), traffic: traffic({ wire: { seen: 9, beside: 3 } }) }),
+  );
+  expect(speak(view.headline)).toBe("3 packets left beside the tunnel");
+  expect(view.lamp).toBe("leaking");
+  expect(view.acts.map((act) => act.kind)).toEqual(["disconnect", "leaks"]);
 });

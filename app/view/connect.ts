@@ -23,7 +23,7 @@ export interface Facts {
 
 export type Act =
   | { readonly kind: "connect"; readonly node: string; readonly say: Say; readonly first: boolean }
-  | { readonly kind: "disconnect" | "choose"; readonly say: Say; readonly first: boolean };
+  | { readonly kind: "disconnect" | "choose" | "leaks"; readonly say: Say; readonly first: boolean };
 
 export interface ConnectView {
   readonly situation: Situation;
@@ -42,7 +42,7 @@ export interface ConnectView {
 }
 
 export function connectView(facts: Facts): ConnectView {
-  const situation = situationOf(facts.link, facts.status, facts.now);
+  const situation = situationOf(facts);
   const steps = stepsOf(facts.status);
   return {
     situation,
@@ -60,11 +60,15 @@ export function connectView(facts: Facts): ConnectView {
 }
 
 /** The sentence of now, also shown in the strip of the other screens and read aloud when it changes. */
-export function headlineOf(situation: Situation, { status, now }: Pick<Facts, "status" | "now">): Say {
+export function headlineOf(
+  situation: Situation,
+  { status, traffic, now }: Pick<Facts, "status" | "traffic" | "now">,
+): Say {
   const state = status?.state;
   if (state?.kind === "connecting") return say("now.connecting", { node: state.node.name });
   if (state?.kind === "switching") return say("now.switching", { node: state.to.name });
   if (state?.kind === "locked") return say(`now.locked.${state.cause}`, { node: state.node.name });
+  if (situation === "leaking") return say("now.leaking", { count: traffic?.wire?.beside ?? 0 });
   if (situation === "stale" && status?.proof) return say("now.stale", { age: span(now - status.proof.at) });
   return say(`now.${situation}`);
 }
@@ -103,6 +107,8 @@ function whoOf(situation: Situation, { status, nodes, now }: Facts): readonly Pa
       return state?.kind === "failed" ? [sayRefusal(state.refusal, nodes)] : [];
     case "locked":
       return state?.kind === "locked" && status !== null ? lockedWho(state, status, now) : [];
+    case "leaking":
+      return [say("who.leaking", { node: nodeNow(status)?.name ?? "" })];
     case "stale":
       return status === null ? [] : staleWho(status);
     case "proven":
@@ -126,7 +132,7 @@ function staleWho(status: Status): readonly Part[] {
   const drift = status.drift.filter((one) => !one.mended).sort((a, b) => b.at - a.at)[0];
   if (drift === undefined) return [say("who.stale-age")];
   const who = drift.author ?? say("who.someone");
-  return [say("who.drift", { time: clock(drift.at, true), who, what: drift.what }), say("who.proving")];
+  return [say("who.drift", { time: clock(drift.at, true), who, what: drift.what })];
 }
 
 function placeOf(status: Status, nodes: readonly Node[]): Part {
@@ -158,8 +164,10 @@ function wordsOf(situation: Situation, facts: Facts): readonly Say[] {
       return [say(status.proof === null ? "words.connecting" : "words.connecting-proven", proofData(status))];
     case "switching":
       return [say("words.switching", { node })];
+    case "leaking":
+      return [say("words.leaking", { node })];
     case "stale":
-      return [say("words.stale", { node }), say("words.stale-next")];
+      return [say("words.stale", { node }), say("who.proving"), say("words.stale-next")];
     case "locked":
       return [lockedWords(status), say(lockedNext(status), { node })];
     case "proven":
@@ -272,6 +280,8 @@ function actsOf(situation: Situation, { status, nodes, chosen }: Facts): readonl
       const other = quickest(nodes, nodeNow(status)?.id ?? null);
       return other === null ? [disconnect] : [disconnect, connectTo(other, "act.switch-ping")];
     }
+    case "leaking":
+      return [disconnect, { kind: "leaks", say: say("act.leaks"), first: true }];
     case "proven":
     case "protected":
     case "stale":

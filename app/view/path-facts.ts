@@ -81,6 +81,7 @@ function modeOf(situation: Situation, status: Status | null): PathFacts["mode"] 
       return gateIsClosed(status) ? "connecting" : "off";
     case "switching":
       return gateIsClosed(status) ? "connecting" : "on";
+    case "leaking":
     case "proven":
     case "protected":
     case "stale":

@@ -11,7 +11,7 @@ import { situationOf } from "./situation.ts";
 
 const picture = (change: Partial<Facts>, width = 856, language: (typeof languages)[number] = "en"): Picture => {
   const all = facts({ traffic: traffic(), ...change });
-  return pathPicture(pathFacts(situationOf(all.link, all.status, all.now), all, speaker(language)), width, 322);
+  return pathPicture(pathFacts(situationOf(all), all, speaker(language)), width, 322);
 };
 const lines = (made: Picture, look: string): Shape[] => made.shapes.filter((s) => s.kind === "line" && s.look === look);
 const words = (made: Picture): string[] => made.shapes.flatMap((s) => (s.kind === "text" ? [s.text] : []));

@@ -44,6 +44,7 @@ export function readingsOf(situation: Situation, facts: Facts): readonly Reading
       return [beside(facts.traffic), lasted("readings.since", facts), roundTrip(facts), proofBefore(status)];
     case "locked":
       return [beside(facts.traffic), lasted("readings.blocked-for", facts), heard(status), proof(facts)];
+    case "leaking":
     case "proven":
     case "protected":
     case "stale":

@@ -1,7 +1,7 @@
 // Status → what may be claimed about now. "Proven" needs a proof that is newer than every foreign change not yet mended
-// and not older than `proofFreshMs`; "protected" needs the helper's own word that it is connected; without a link to the
-// helper nothing is claimed at all.
-import type { Status } from "../../helper/contract/status.ts";
+// and not older than `proofFreshMs`; "protected" needs the helper's own word that it is connected, and falls with the first
+// packet that the wire watch saw beside the tunnel; without a link to the helper nothing is claimed at all.
+import type { Status, Traffic } from "../../helper/contract/status.ts";
 import type { HelperLink } from "../../preload/bridge.ts";
 
 export type Situation =
@@ -12,23 +12,31 @@ export type Situation =
   | "proven"
   | "protected" // connected and read back, but without a proof
   | "stale" // connected, and the proof is older than what it should prove
+  | "leaking" // connected, and packets were seen beside the tunnel
   | "switching"
   | "locked"
   | "failed";
 
-export type LampState = "off" | "connecting" | "protected" | "unproven" | "stale" | "locked" | "unknown";
+export type LampState = "off" | "connecting" | "protected" | "unproven" | "stale" | "locked" | "leaking" | "unknown";
 
 /** A proof is of a plan, and the plan changes only by what the helper sees; the limit guards against a helper that stopped looking. */
 export const proofFreshMs = 10 * 60_000;
 
-export function situationOf(link: HelperLink | null, status: Status | null, now: number): Situation {
+export interface Known {
+  readonly link: HelperLink | null;
+  readonly status: Status | null;
+  readonly traffic: Traffic | null;
+  readonly now: number;
+}
+
+export function situationOf({ link, status, traffic, now }: Known): Situation {
   if (link === null) return "reading";
   if (link.kind !== "linked") return "unheard";
   if (status === null) return "reading";
   const { state } = status;
   switch (state.kind) {
     case "connected":
-      return claim(status, now);
+      return (traffic?.wire?.beside ?? 0) > 0 ? "leaking" : claim(status, now);
     case "off":
     case "connecting":
     case "switching":
@@ -55,6 +63,7 @@ export function lampOf(situation: Situation): LampState {
     case "connecting":
     case "stale":
     case "locked":
+    case "leaking":
       return situation;
   }
 }

@@ -55,14 +55,16 @@ export function speaker(language: Language): Speak {
       case "percent":
         return unit("percent", printFigure(Math.round(part.ratio * 100), language));
       case "list":
-        return lists[language].format(part.parts.map(speak));
+        return language === "zh" ? hanList(part.parts.map(speak)) : lists[language].format(part.parts.map(speak));
     }
   };
   const sentence = (say: Say): string => {
     const data: Record<string, string | number> = {};
     for (const [name, part] of Object.entries(say.data)) data[name] = name === "count" ? Number(part) : speak(part);
     if ("count" in data) data["n"] = printFigure(Number(data["count"]), language);
-    return catalogue.t(say.key, { ...data, lng: language });
+    const text = catalogue.t(say.key, { ...data, lng: language });
+    // a list's own space is none after a full-width mark, nor at either end
+    return language === "zh" ? text.replace(/([，。：；、“（]) /g, "$1").trim() : text;
   };
   const unit = (name: string, n: string): string => catalogue.t(`unit.${name}`, { n, lng: language });
   const printSpan = (ms: number): string => {
@@ -92,6 +94,15 @@ export function printFigure(value: number, language: Language, digits?: number):
   const [whole = "", fraction] = text.replace("-", "−").split(".");
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, thin);
   return fraction === undefined ? grouped : `${grouped}${language === "ru" ? "," : "."}${fraction}`;
+}
+
+/** Between Han and Latin letters stands a space, within the list and beside it. */
+function hanList(parts: readonly string[]): string {
+  const spaced = lists.zh
+    .format(parts)
+    .replace(/(?<=[\w)])(?=和|、)|(?<=和)(?=\w)/g, " ")
+    .replace(/ 、/g, "、");
+  return spaced.replace(/^(?=\w)|(?<=\w)$/g, " ");
 }
 
 function printClock(at: number, seconds: boolean): string {

@@ -125,6 +125,10 @@ test("spans, rates and lists follow the language", () => {
   expect(speaker("en")({ kind: "rate", bytesPerSecond: 2_300_000 })).toBe("18.4 Mbit/s");
   expect(speaker("en")({ kind: "list", parts: ["a", "b", "c"] })).toBe("a, b and c");
   expect(speaker("zh")({ kind: "list", parts: ["甲", "乙"] })).toBe("甲和乙");
+  const what = { kind: "list", parts: ["本地网络", "Backup"] } as const;
+  expect(speaker("zh")(say("words.all-but", { node: "A", what }))).toContain("只有本地网络和 Backup 直接出去");
+  const both = { kind: "list", parts: ["IPv4", "IPv6"] } as const;
+  expect(speaker("zh")(say("fact.carries-all", { what: both }))).toBe("所有流量，IPv4 和 IPv6");
 });
 
 test("Chinese sentences end in full-width marks", () => {

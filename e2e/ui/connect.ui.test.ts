@@ -95,11 +95,13 @@ test("a helper that goes away takes every claim with it, and brings the state ba
 
 test("three packets beside the tunnel are seen on Connect and on every other screen", async () => {
   const { page } = await open("leaking");
+  await says(page, "3 packets left beside the tunnel");
+  expect(await page.locator("body").innerText()).not.toContain("Protected");
   const beside = page.locator("[data-reading=beside]");
   await until(
     () => beside.innerText(),
     (text) => /tunnel\s+3\s+of/.test(text),
   );
   await go(page, "Nodes");
-  await page.getByText("3 packets beside").waitFor();
+  await page.getByRole("banner").getByText("3 packets left beside the tunnel").waitFor();
 });

@@ -64,7 +64,6 @@ function serve(socket: Socket, world: World): void {
 async function answer(world: World, name: RequestName, params: unknown): Promise<object> {
   const parsed = requests[name].params.safeParse(params);
   if (!parsed.success) return { ok: false, refusal: { code: "call.malformed", data: {} } };
-  // the parser of this name has accepted it, which the compiler cannot follow through a union of names
-  const got = await world.answer(name, parsed.data as never);
+  const got = await world.answer(name, parsed.data);
   return got.ok ? { ok: true, result: requests[name].result.parse(got.value) } : { ok: false, refusal: got.refusal };
 }
