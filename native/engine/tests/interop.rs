@@ -125,14 +125,12 @@ fn rekeying_under_load_loses_no_packet() {
             }
         });
         send.join().unwrap();
-        let heard = heard.join().unwrap();
-        let jumps: Vec<_> = heard.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
+        // A busy machine's cable may reorder (each processor has its own backlog), so each number counts, not the order.
+        let mut heard = heard.join().unwrap();
+        heard.sort_unstable();
+        let lost: Vec<_> = (0..COUNT).filter(|number| heard.binary_search(number).is_err()).collect();
         let refused = lab.b.kind.is_culvert().then(|| lab.b.ask("get=culvert\n\n"));
-        assert!(
-            heard.len() == COUNT as usize && jumps.is_empty(),
-            "{b:?}: {} heard, {jumps:?}, {refused:?}",
-            heard.len()
-        );
+        assert!(heard.len() == COUNT as usize && lost.is_empty(), "{b:?}: lost {lost:?}, {refused:?}");
         let handshakes = lab.a.lines().iter().filter(|line| line.contains("\"handshake\"")).count();
         assert!(handshakes >= 3, "{b:?}: only {handshakes} handshakes");
     }
