@@ -1,6 +1,6 @@
 // Ground for the net tests: a network namespace of the test's own with an uplink `up0` whose other end `far0` says what
 // left. Neither end speaks of its own accord (no ARP, no IPv6 of the wire's), so a frame counted there is a frame sent.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /** Nothing here may ever touch a machine's own network: there, an uplink with a driver or a default route is found. */
@@ -33,7 +33,8 @@ export function removeUplink(): void {
     const priority = Number(line.split(":")[0]);
     if (priority > 0 && priority < 32_766) sh(`ip rule del pref ${priority} || ip -6 rule del pref ${priority}`);
   }
-  sh("ip link del up0");
+  // whatever name the other end goes by
+  sh("ip link del far0");
 }
 
 /** Frames that have come out of the uplink. */
@@ -51,6 +52,24 @@ export function sh(command: string): string {
     timeout: 10_000,
     stdio: ["ignore", "pipe", "pipe"],
   });
+}
+
+/** UDP to a public address, as fast as one process sends; refused ones are sent again. Ends with the returned call. */
+export async function flood(): Promise<() => Promise<void>> {
+  const code = `
+    const socket = require("node:dgram").createSocket("udp4");
+    socket.connect(53, "203.0.113.9", () => { process.stdout.write("."); burst(); });
+    function burst() { for (let i = 0; i < 32; i++) socket.send("x", () => {}); setImmediate(burst); }
+    socket.on("error", () => {});`;
+  const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  await new Promise((begun) => child.stdout.once("data", begun));
+  return () =>
+    new Promise((ended) => {
+      child.once("exit", () => {
+        ended();
+      });
+      child.kill("SIGKILL");
+    });
 }
 
 /** Waits for a condition, at most the time given. */

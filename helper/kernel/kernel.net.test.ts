@@ -26,7 +26,7 @@ function makeLinux(): CaseMachine {
         sh("ip -4 route show table all; ip -6 route show table all"),
         sh("ip rule; ip -6 rule; ip nexthop"),
         sh("sysctl net.ipv4.conf.up0.arp_announce net.ipv4.conf.all.accept_redirects"),
-        // not every table at once: nft before the device prefix cannot list those (linux.net.test.ts)
+        // one table by its name: an nft before the device prefix spins on listing all of them (linux.ts)
         sh("nft list table inet culvert 2>/dev/null || true"),
         readFileSync(resolvConf, "utf8"),
       ].join("\n"),

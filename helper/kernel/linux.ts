@@ -28,6 +28,8 @@ export interface LinuxOptions {
   readonly stateDir: string;
   readonly runDir: string;
   readonly resolvConf?: string;
+  /** false: the egress chain names its devices also where the kernel knows the empty prefix (see `features` below). */
+  readonly devicePrefix?: boolean;
 }
 
 export interface LinuxKernel extends Kernel {
@@ -56,7 +58,10 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   // first of all: an orphan is without protection (5.11)
   adopt(native, sockets, nftPort);
   const journal = openJournal(join(stateDir, "journal.json"));
-  const features = probe(native, sockets);
+  // An nft older than the attribute (tried: 1.0.6) does not see the chain but sees its rules, takes that for a race and
+  // lists again for ever: every listing of all tables spins, one of a single other table works. The lock is worth more.
+  const probed = probe(native, sockets);
+  const features = { ...probed, devicePrefix: probed.devicePrefix && options.devicePrefix !== false };
   const read = (more: readonly string[] = []): Facts => readFacts(native, sockets, features, resolvConf, more);
   // hits of chains that were refilled since: a refill starts their counters again
   const carried = { refused: 0, direct: 0 };

@@ -103,10 +103,13 @@ pub fn apply(fd: RawFd, changes: &[Change]) -> Outcome<Vec<Failure>> {
     let places = batch.places;
     let refused = transaction(fd, batch.messages).doing("sending an nftables transaction")?;
     let place = |sequence: u32| places.get(sequence as usize).copied().unwrap_or(0);
-    Ok(refused
+    let mut failures: Vec<Failure> = refused
         .into_iter()
         .map(|r| Failure { index: place(r.sequence), code: r.errno.name(), detail: r.detail })
-        .collect())
+        .collect();
+    // a change is several messages: its first refusal is the one to tell
+    failures.dedup_by_key(|failure| failure.index);
+    Ok(failures)
 }
 
 struct Batch {
