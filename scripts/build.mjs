@@ -1,8 +1,8 @@
 // The bundles. main and preload are built for the oldest Electron that runs them (22: Node 16, Chromium 108), helper and
 // command line for Node 24; the window is Vite's, and is left alone when nothing it is made of has changed.
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 import { build as bundle } from "esbuild";
 
@@ -32,13 +32,14 @@ const requireForEsm =
   'import { createRequire as culvertRequire } from "node:module"; const require = culvertRequire(import.meta.url);';
 
 export async function buildBundles() {
-  await Promise.all(
+  const built = await Promise.all(
     bundles.map((b) =>
       bundle({
         absWorkingDir: root,
         entryPoints: [b.in],
         outfile: b.out,
         bundle: true,
+        write: false,
         platform: "node",
         format: b.format,
         target: b.target,
@@ -49,19 +50,33 @@ export async function buildBundles() {
       }),
     ),
   );
-  return bundles.map((b) => b.out).join(", ");
+  const changed = built.flatMap((one) => one.outputFiles).filter((file) => put(file.path, file.contents));
+  return changed.length === 0 ? "unchanged" : bundles.map((b) => b.out).join(", ");
 }
 
 export async function buildWindow() {
-  const made = join(root, "dist", "app", "index.html");
+  const place = join(root, "dist", "app");
   const mark = join(cache, "window-inputs");
   const now = fingerprint(["app/**/*", "preload/bridge.ts", "helper/contract/*.ts", "package-lock.json"]);
-  if (existsSync(made) && existsSync(mark) && readFileSync(mark, "utf8") === now) return "unchanged";
+  if (existsSync(join(place, "index.html")) && existsSync(mark) && readFileSync(mark, "utf8") === now)
+    return "unchanged";
   const vite = join(root, "node_modules", "vite", "bin", "vite.js");
-  await must(node24, [vite, "build", "app"], { log: "vite-build" });
+  const beside = `${place}.${process.pid}`;
+  await must(node24, [vite, "build", "app", "--outDir", beside, "--emptyOutDir"], { log: "vite-build" });
+  rmSync(place, { recursive: true, force: true });
+  renameSync(beside, place);
   mkdirSync(cache, { recursive: true });
   writeFileSync(mark, now);
   return "dist/app";
+}
+
+/** Whole or not at all, and only when it differs: a program that starts at this moment must not read half a bundle. */
+function put(path, contents) {
+  if (existsSync(path) && Buffer.compare(readFileSync(path), contents) === 0) return false;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.${process.pid}`, contents);
+  renameSync(`${path}.${process.pid}`, path);
+  return true;
 }
 
 function fingerprint(patterns) {
