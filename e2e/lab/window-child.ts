@@ -62,7 +62,7 @@ async function carryOut(order: Order): Promise<unknown> {
       await page.locator(order.css).first().click({ timeout: patienceMs });
       return;
     case "fill":
-      await page.getByLabel(order.label).first().fill(order.text, { timeout: patienceMs });
+      await page.getByLabel(order.label, { exact: true }).first().fill(order.text, { timeout: patienceMs });
       return;
     case "press":
       await page.keyboard.press(order.key);
