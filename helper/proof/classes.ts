@@ -138,24 +138,25 @@ function ethertypes(family: Family, carries: Carries): Ranges {
 
 /**
  * Calls `visit` once for every leaf under `start`, with a packet that stands for it; `leaf` gives the cube as it is by then.
- * Gives the number of leaves. `visit` may stop the search by answering true.
+ * Gives the number of leaves. `visit` may stop the search by answering true; `again` lets the same packets begin a second
+ * walk, with the choices of the first.
  */
 export function explore(
   classes: Classes,
   start: readonly Cube[],
-  visit: (packet: Packet, leaf: () => Cube) => boolean | undefined,
+  visit: (packet: Packet, leaf: () => Cube, again: () => void) => boolean | undefined,
 ): number {
   const stack = [...start];
   let leaves = 0;
   for (let cube = stack.pop(); cube !== undefined; cube = stack.pop()) {
     const asked = asking(classes, cube, stack);
-    if (visit(asked.packet, asked.leaf) === true) return leaves + 1;
+    if (visit(asked.packet, asked.leaf, asked.again) === true) return leaves + 1;
     if (++leaves > mostLeaves) throw new Error("too many classes to prove");
   }
   return leaves;
 }
 
-function asking(classes: Classes, start: Cube, stack: Cube[]): { packet: Packet; leaf: () => Cube } {
+function asking(classes: Classes, start: Cube, stack: Cube[]): { packet: Packet; leaf: () => Cube; again: () => void } {
   let cube = start;
   const { family } = cube;
   const space = classes.spaces[family];
@@ -259,7 +260,13 @@ function asking(classes: Classes, start: Cube, stack: Cube[]): { packet: Packet;
       chosenSource = space.locate(address);
     },
   };
-  return { packet, leaf: () => cube };
+  const again = (): void => {
+    chosenSource = null;
+    markMask = 0;
+    markValue = 0;
+    choiceAt = 0;
+  };
+  return { packet, leaf: () => cube, again };
 }
 
 type RangeField = "protocol" | "sport" | "dport" | "uid" | "icmpType" | "hops" | "ethertype";

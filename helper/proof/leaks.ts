@@ -162,10 +162,12 @@ function besides(
   const cubes: Cube[] = [];
   const classes = explore(state.classes, from, (packet, leaf) => {
     const { end } = walk(machine, packet, routing);
-    if (end.kind !== "left" || except(packet)) return undefined;
-    const inTunnel = machine.links.get(end.device)?.tunnel === true;
-    if (inTunnel ? refusedInTunnel?.(packet) === true : state.wanted.beside(packet, end.device) === null)
-      cubes.push(leaf());
+    if (end.kind !== "left") return undefined;
+    const wrong =
+      machine.links.get(end.device)?.tunnel === true
+        ? refusedInTunnel?.(packet) === true
+        : state.wanted.beside(packet, end.device) === null && !except(packet);
+    if (wrong) cubes.push(leaf());
     return cubes.length >= most;
   });
   return { cubes, classes };

@@ -1,7 +1,16 @@
 // What a link needs so that there is a network at all, and what this machine needs of itself: each of it must pass, in
 // every state. A gate that drops these keeps every promise and leaves the machine without network, which is no less a
 // failure (P5: it also arrives; P4 for what makes the local network found).
-import { addressOf, familyOf, hostPrefix, networkOf, type Address, type Family } from "../contract/prefix.ts";
+import {
+  addressOf,
+  familyOf,
+  hostPrefix,
+  networkOf,
+  overlaps,
+  type Address,
+  type Family,
+  type Prefix,
+} from "../contract/prefix.ts";
 import type { LinkFact } from "../plan/facts.ts";
 import { everything, explore, type Cube } from "./classes.ts";
 import { uplinksOf } from "./faults.ts";
@@ -132,7 +141,8 @@ function* ofLink(state: State, { name }: LinkFact): Generator<Need> {
   });
   for (const source of own(state, name, 4)) {
     const destination = text("203.0.113.1");
-    yield sent("ARP", frame, { carries: "arp", source, destination });
+    for (const gateway of gatewaysOf(state, name, 4))
+      yield sent("ARP", frame, { carries: "arp", source, destination: gateway });
     yield sent("ARP probe", frame, { carries: "arp", source: text("0.0.0.0"), destination });
     yield sent("802.1X", frame, { carries: "other", source, destination, ethertype: 0x888e });
     const asking = { protocol: 17, sport: 68, dport: 67 };
@@ -232,6 +242,28 @@ function* inbound(state: State, { name }: LinkFact): Generator<Need> {
     for (const source of gatewaysOf(state, name, 4))
       yield comes("DHCPv4 answer", { source, destination, protocol: 17, sport: 67, dport: 68 });
   yield* fromNeighbours(state, name);
+  yield* fromDirect(state, name);
+}
+
+/** Answers of what a rule sends direct, as far as no earlier rule has taken its network. */
+function* fromDirect(state: State, name: string): Generator<Need> {
+  if (state.name === "connecting" || strict(state, name)) return;
+  for (const [place, rule] of state.policy.rules.entries()) {
+    const prefix = rule.match.destination?.[0];
+    if (rule.lane !== "direct" || prefix === undefined || (prefix.includes(":") && state.policy.ipv6 === "block"))
+      continue;
+    const earlier = state.policy.rules.slice(0, place).flatMap((r) => r.match.destination ?? ["0.0.0.0/0", "::/0"]);
+    if (
+      earlier.some((taken) => overlaps(taken as Prefix, prefix)) ||
+      gatewaysOf(state, name, familyOf(prefix)).length === 0
+    )
+      continue;
+    for (const destination of own(state, name, familyOf(prefix)).filter((a) => unshared(state, a) && !linkLocal(a)))
+      yield {
+        ...{ property: "P5", what: "answers of a direct network", origin: { kind: "arriving", device: name } },
+        ...{ source: addressOf(prefix), destination, protocol: 6, sport: 443, ct: ctStates.establishedReply },
+      };
+  }
 }
 
 /** Strict reverse path filtering is the owner's wish and drops by itself (10.1). */
