@@ -77,6 +77,19 @@ describe("diff", () => {
     expect(steps).toEqual([{ kind: "route.del", route: better }]);
   });
 
+  test("a route of ours that another protocol, tos or source owns is laid again", () => {
+    const facts = applied();
+    for (const part of [
+      { protocol: 4 },
+      { tos: 16 },
+      { from: prefix("192.0.2.0/24") },
+      { src: address("192.0.2.1") },
+    ]) {
+      const routes = facts.routes.map((r) => (r.table === tables.engine ? { ...r, ...part } : r));
+      expect(kinds(diff(plan(), { ...facts, routes }))).toEqual(["route.replace dev 203.0.113.7/32"]);
+    }
+  });
+
   test("of two routes under one key only the unwanted one goes", () => {
     const facts = applied();
     const [wanted] = facts.routes.filter((r) => r.table === tables.engine);

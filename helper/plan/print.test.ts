@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { parseAddress, parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
+import { parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
 import type { Address, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { Operation } from "./diff.ts";
 import type { NftMatch, NftTable } from "./nft.ts";
@@ -159,5 +159,5 @@ function inside(text: string): InterfaceAddress {
   return parseInterfaceAddress(text) ?? not(text);
 }
 function not(text: string): never {
-  throw new Error(`not an address: ${text} ${String(parseAddress(text))}`);
+  throw new Error(`not an address: ${text}`);
 }

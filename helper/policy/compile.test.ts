@@ -175,13 +175,9 @@ describe("compile", () => {
   });
 
   test("tunnel sets have a twin under them, or a lost adapter would hand them to the next rule (D)", () => {
-    const rules = [
-      { id: "work", name: "work", match: { destination: [prefix("198.51.100.0/24")] }, lane: "tunnel" } as const,
-    ];
-    const set = plan(request(laptop, "connected", { policy: policy({ rules }) })).routes.filter(
-      (r) => r.table === 7610,
-    );
-    expect(set.map((r) => r.to.kind)).toEqual(["unreachable", "dev"]);
+    const work = { ...direct("work", "198.51.100.0/24"), lane: "tunnel" as const };
+    const laid = plan(request(laptop, "connected", { policy: policy({ rules: [work] }) })).routes;
+    expect(laid.filter((r) => r.table === 7610).map((r) => r.to.kind)).toEqual(["unreachable", "dev"]);
   });
 
   test("names asked of a node's resolver that the LAN claims go into the tunnel all the same", () => {
