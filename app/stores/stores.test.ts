@@ -117,6 +117,15 @@ test("traffic and checks of one state are not shown in the next", async () => {
   expect(useTraffic.getState().samples).toEqual([]);
 });
 
+test("counters that begin anew with another node do not join the old ones", async () => {
+  const { bridge, say } = fakeBridge(answers());
+  wireStores(bridge);
+  await settled();
+  say("helper", { event: "traffic", data: traffic() });
+  say("helper", { event: "status", data: { ...up, seq: 6, since: up.since + 1 } });
+  expect(useTraffic.getState().samples).toEqual([]);
+});
+
 test("no more than two minutes of traffic are kept", () => {
   for (let i = 0; i < keptSamples + 10; i++) useTraffic.getState().take(traffic({ at: i }));
   const { samples } = useTraffic.getState();
