@@ -11,10 +11,11 @@ import { discoveryOf, dnsLines, dnsMatches, linkChain, setName, sourceRouted } f
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
-import { arpSenders, dhcpOut, neighboursOut } from "./link-local.ts";
+import { arpSenders, arpTargets, dhcpOut, neighboursOut, noAddress } from "./link-local.ts";
 import {
   accept,
   acceptCounted,
+  arpDaddr,
   arpSaddr,
   daddr,
   daddrSet,
@@ -84,9 +85,7 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
     name: linkChain(place),
     base: null,
     rules: [
-      ...(link.ethernet
-        ? arpSenders(link).map((sender) => accept("ARP: own senders only (P7)", ethertype(arpType), arpSaddr(sender)))
-        : []),
+      ...(link.ethernet ? arpLines(ground, link) : []),
       ...(link.ethernet && !link.inner ? [accept("802.1X: the key of the link", ethertype(eapolType))] : []),
       ...engine,
       ...neighboursOut([link]),
@@ -102,6 +101,16 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
       ...laneLines(ground, link, own),
     ],
   };
+}
+
+function arpLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
+  const asking = arpTargets(ground, link)?.map((target) => [arpDaddr(target)]) ?? [[]];
+  const note = "ARP: own senders only (P7)";
+  return arpSenders(link).flatMap((sender) => {
+    // a probe asks for an address that is to become its own
+    const targets = sender === noAddress ? [[]] : asking;
+    return targets.map((target) => accept(note, ethertype(arpType), arpSaddr(sender), ...target));
+  });
 }
 
 function laneLines(

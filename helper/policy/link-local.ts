@@ -4,6 +4,7 @@
 import { addressOf, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Prefix } from "../contract/prefix.ts";
 import type { NftRule } from "../plan/nft.ts";
+import type { Ground } from "./ground.ts";
 import { accept, daddr, hops, icmp6, known, ports, saddr, udp } from "./nft-words.ts";
 import type { OutsideLink } from "./uplinks.ts";
 
@@ -12,7 +13,7 @@ const solicitedNode = known("ff02::1:ff00:0/104");
 const allNodes = known("ff02::1/128");
 const allRouters = known("ff02::2/128");
 const broadcast = known("255.255.255.255/32");
-const noAddress = known("0.0.0.0/32");
+export const noAddress = known("0.0.0.0/32");
 /** All_DHCP_Relay_Agents_and_Servers, RFC 8415 7.1 */
 const dhcpServers = known("ff02::1:2/128");
 /** RFC 4861: 133 router solicitation, 134 advertisement, 135 neighbour solicitation, 136 advertisement */
@@ -78,6 +79,18 @@ export function dhcpOut(links: readonly OutsideLink[]): readonly NftRule[] {
 /** Senders that ARP may name on a link: its own addresses, and none while one is probed for (RFC 5227). */
 export function arpSenders(link: OutsideLink): readonly Prefix[] {
   return [noAddress, ...link.addresses.filter((a) => familyOf(a) === 4).map(hostPrefix)];
+}
+
+/**
+ * Whom ARP may ask for with an own address: neighbours. A socket bound to the link makes every address of the world a
+ * neighbour (kernel/README B), and asking for it tells it to the whole link. Null: everybody, where a default route or a
+ * prefix of the user's choice has no gateway, so that the world is on the link.
+ */
+export function arpTargets(ground: Ground, link: OutsideLink): readonly Prefix[] | null {
+  if (ground.ways.some((way) => way.dev === link.name && way.family === 4 && way.via === null)) return null;
+  const approved = ground.lan.filter((l) => l.link === link.name).map((l) => l.prefix);
+  const gateways = link.gateways.map(hostPrefix);
+  return unique([...link.onLink, ...link.neighbours, ...approved, ...gateways].filter((p) => familyOf(p) === 4));
 }
 
 /** DHCP's source before there is an address. */

@@ -30,6 +30,7 @@ export const notDaddr = (prefix: Prefix): NftMatch => ({ kind: "daddr", not: tru
 export const notSaddr = (prefix: Prefix): NftMatch => ({ kind: "saddr", not: true, prefix });
 export const saddrSet = (family: Family, set: string): NftMatch => ({ kind: "saddr-set", family, set });
 export const daddrSet = (family: Family, set: string): NftMatch => ({ kind: "daddr-set", family, set });
+export const arpDaddr = (prefix: Prefix): NftMatch => ({ kind: "arp-daddr", prefix });
 export const arpSaddr = (prefix: Prefix): NftMatch => ({ kind: "arp-saddr", prefix });
 export const ethertype = (type: number): NftMatch => ({ kind: "ethertype", type });
 export const ofFamily = (family: Family): NftMatch => ({ kind: "family", family });
