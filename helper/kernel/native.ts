@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 
 import type * as Addon from "../../native/addon/index.d.ts";
-import type { Address } from "../contract/prefix.ts";
+import type { Address, Prefix } from "../contract/prefix.ts";
 import type { Operation } from "../plan/diff.ts";
 import type { AddressFact, LinkFact, NexthopFact, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftChain, NftRule, NftSet, NftTable } from "../plan/nft.ts";
@@ -104,6 +104,34 @@ export type NetlinkEvent =
   /** Announcements were lost: read the machine again. */
   | { readonly kind: "overrun" };
 
+/** What may leave the uplinks; ARP, 802.1X, neighbour discovery and DHCP always may. */
+export interface WireRules {
+  readonly uplinks: readonly string[];
+  readonly endpoints: readonly { readonly address: Address; readonly port: number }[];
+  readonly direct: readonly Prefix[];
+  /** Services of this machine that policy welcomes callers to: what leaves from their ports. */
+  readonly answers: readonly { readonly protocol: number; readonly port: number }[];
+}
+
+export interface WireCounts {
+  readonly seen: number;
+  readonly beside: number;
+  /** Frames that came faster than they were read: whether they were beside is not known. */
+  readonly missed: number;
+  /** The first few that were beside. */
+  readonly first: readonly WireFrame[];
+}
+
+export interface WireFrame {
+  readonly device: string;
+  readonly ethertype: number;
+  readonly protocol: number | null;
+  readonly source: Address | null;
+  readonly destination: Address | null;
+  readonly sport: number | null;
+  readonly dport: number | null;
+}
+
 type Plain = Pick<
   typeof Addon,
   | "netlinkOpen"
@@ -128,6 +156,7 @@ export interface Native extends Plain {
   nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[];
   nftProbe(fd: number): NftFeatures;
   watch(tell: (event: NetlinkEvent) => void): { close(): void };
+  wireTap(rules: WireRules): { counts(): WireCounts; close(): void };
 }
 
 export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/addon/culvert.node"): Native {
@@ -146,5 +175,14 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
       addon.watch((json) => {
         tell(JSON.parse(json) as NetlinkEvent);
       }),
+    wireTap: (rules) => {
+      const tap = addon.wireTap(JSON.stringify(rules));
+      return {
+        counts: () => JSON.parse(tap.counts()) as WireCounts,
+        close: () => {
+          tap.close();
+        },
+      };
+    },
   };
 }

@@ -17,7 +17,7 @@ import { loadNative } from "./native.ts";
 const native = loadNative();
 let folder: string;
 let kernel: LinuxKernel;
-let opened: Descriptor[] = [];
+const opened: Descriptor[] = [];
 
 beforeEach(async () => {
   makeUplink();

@@ -46,3 +46,10 @@ export declare function watch(listener: (eventJson: string) => void): Watcher;
 export declare class Watcher {
   close(): void;
 }
+
+/** Sees what leaves the uplinks, until closed. */
+export declare function wireTap(rulesJson: string): WireTap;
+export declare class WireTap {
+  counts(): string;
+  close(): void;
+}

@@ -5,6 +5,7 @@
 //! Refusals of the kernel to single changes are values; a call that cannot be made at all throws with the errno's
 //! symbol as `code`. Descriptors are plain numbers and belong to the caller.
 
+mod capture;
 mod netlink;
 mod nft;
 mod peer;
@@ -179,6 +180,31 @@ impl Watcher {
     #[napi]
     pub fn close(&mut self) {
         self.watch.close();
+    }
+}
+
+/// Sees what leaves the uplinks, until `close`.
+#[napi]
+pub struct WireTap {
+    capture: capture::Capture,
+}
+
+#[napi]
+pub fn wire_tap(rules: String) -> Result<WireTap, String> {
+    let rules: capture::Rules = parse(&rules)?;
+    Ok(WireTap { capture: done(capture::Capture::start(rules))? })
+}
+
+#[napi]
+impl WireTap {
+    #[napi]
+    pub fn counts(&self) -> Result<String, String> {
+        text(Ok(self.capture.counts()))
+    }
+
+    #[napi]
+    pub fn close(&mut self) {
+        self.capture.close();
     }
 }
 

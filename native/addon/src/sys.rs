@@ -140,6 +140,19 @@ pub fn receive(fd: RawFd, buffer: &mut [u8], flags: i32) -> Result<usize, Errno>
     if got < 0 { Err(last()) } else { Ok(got as usize) }
 }
 
+/// Receives and says from whom, as the `sockaddr_*` structure of the socket's family.
+pub fn receive_from<T: Copy>(fd: RawFd, buffer: &mut [u8], flags: i32) -> Result<(usize, T), Errno> {
+    // SAFETY: buffer and address come with their lengths; callers pass plain C structures
+    unsafe {
+        let mut from: T = zeroed();
+        let mut length = size_of::<T>() as libc::socklen_t;
+        let pointer = (&raw mut from).cast();
+        let got =
+            libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags, pointer, &raw mut length);
+        if got < 0 { Err(last()) } else { Ok((got as usize, from)) }
+    }
+}
+
 /// Waits until one of the descriptors can be read, or the time is over. Gives which are ready.
 pub fn readable(fds: &[RawFd], timeout_ms: i32) -> Result<Vec<bool>, Errno> {
     let mut list: Vec<libc::pollfd> =
