@@ -11,17 +11,17 @@ import { keysOf } from "./keys.ts";
 import { places } from "./places.ts";
 import type { NodeSpec, PortSpec, Shape, Topology, WireSpec } from "./topology.ts";
 
-type City = Pick<NodeSpec, "city" | "country" | "address4" | "address6" | "roundTripMs" | "jitterMs" | "loss" | "load">;
+type City = Omit<NodeSpec, "machine" | "port" | "inside4" | "inside6" | "publicKey" | "privateKey">;
 
 /** Nearest first. Round trip and jitter are those of the node's own wire. */
 const cities: readonly City[] = [
-  city("Harbourton XA", "203.0.113.9", "2001:db8:41::9", [18.2, 0.9, 0, 0.34]),
-  city("Lindal XB", "203.0.113.21", "2001:db8:42::21", [21.4, 1.2, 0, 0.22]),
-  city("Veskra XC", "203.0.113.37", "2001:db8:43::37", [24.9, 0.8, 0, 0.61]),
-  city("Tarnholm XD", "203.0.113.54", "2001:db8:44::54", [31, 4.8, 0, 0.18]),
-  city("Silverquay XE", "203.0.113.78", "2001:db8:45::78", [44.3, 1.6, 0, 0.88]),
-  city("Port Amsel XF", "203.0.113.105", "2001:db8:46::105", [58.7, 2.1, 0, 0.4]),
-  city("Kestrel Bay XG", "203.0.113.120", null, [87.2, 3, 0.004, 0.12]),
+  city("Harbourton XA", "203.0.113.9", "2001:db8:41::9", [18.2, 0.9, 0, 0.34], [51.9, 4.5]),
+  city("Lindal XB", "203.0.113.21", "2001:db8:42::21", [21.4, 1.2, 0, 0.22], [55.7, 12.6]),
+  city("Veskra XC", "203.0.113.37", "2001:db8:43::37", [24.9, 0.8, 0, 0.61], [50.1, 14.4]),
+  city("Tarnholm XD", "203.0.113.54", "2001:db8:44::54", [31, 4.8, 0, 0.18], [59.3, 18.1]),
+  city("Silverquay XE", "203.0.113.78", "2001:db8:45::78", [44.3, 1.6, 0, 0.88], [41.0, 29.0]),
+  city("Port Amsel XF", "203.0.113.105", "2001:db8:46::105", [58.7, 2.1, 0, 0.4], [25.3, 55.3]),
+  city("Kestrel Bay XG", "203.0.113.120", null, [87.2, 3, 0.004, 0.12], [43.7, -79.4]),
 ];
 
 export const nodes: readonly NodeSpec[] = cities.map((place, index) => {
@@ -81,9 +81,11 @@ function city(
   address4: string,
   address6: string | null,
   figures: [number, number, number, number],
+  place: [number, number],
 ): City {
   const [roundTripMs, jitterMs, loss, load] = figures;
+  const [latitude, longitude] = place;
   const space = named.lastIndexOf(" ");
-  const where = { city: named.slice(0, space), country: named.slice(space + 1) };
+  const where = { city: named.slice(0, space), country: named.slice(space + 1), latitude, longitude };
   return { ...where, address4, address6, roundTripMs, jitterMs, loss, load };
 }

@@ -49,7 +49,10 @@ export function confOf(node: NodeSpec, options: ConfOptions = {}): string {
   if (over6 && node.address6 === null) throw new Error(`${node.city} has no IPv6`);
   const host = options.byName ? `${node.machine}.node.example` : over6 ? `[${node.address6}]` : node.address4;
   return [
-    `# ${node.city}, ${node.country}`,
+    `# City = ${node.city}`,
+    `# Country = ${node.country}`,
+    `# Latitude = ${node.latitude}`,
+    `# Longitude = ${node.longitude}`,
     "[Interface]",
     `PrivateKey = ${clientKeys(client).privateKey}`,
     `Address = ${addresses.join(", ")}`,

@@ -71,6 +71,9 @@ export interface NodeSpec {
   readonly jitterMs: number;
   readonly loss: number;
   readonly load: number;
+  /** Where it is drawn; degrees. */
+  readonly latitude: number;
+  readonly longitude: number;
   readonly publicKey: string;
   readonly privateKey: string;
 }
