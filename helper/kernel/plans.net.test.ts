@@ -1,0 +1,82 @@
+// Every golden plan of the policy is applied by the addon, read back and taken down, on links like those of its machine.
+// Needs root and a network namespace of its own.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+
+import { diff } from "../plan/diff.ts";
+import type { Facts } from "../plan/facts.ts";
+import type { Plan } from "../plan/plan.ts";
+import { compile } from "../policy/compile.ts";
+import { samplePlans } from "../policy/sample-plans.ts";
+import { assertApart, sh } from "./apart.ts";
+import { type LinuxKernel, openLinux } from "./linux.ts";
+import { loadNative } from "./native.ts";
+
+const native = loadNative();
+let folder: string;
+let kernel: LinuxKernel;
+const made = new Set<string>();
+
+beforeAll(() => {
+  assertApart();
+  sh("ip link set lo up");
+});
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "culvert-plans-"));
+  writeFileSync(join(folder, "resolv.conf"), "nameserver 192.0.2.53\n");
+  kernel = await openLinux({ native, stateDir: folder, runDir: folder, resolvConf: join(folder, "resolv.conf") });
+});
+afterEach(async () => {
+  await kernel.undo();
+  kernel.close();
+  for (const name of made) sh(`ip link del ${name}`);
+  made.clear();
+  rmSync(folder, { recursive: true });
+});
+afterAll(() => {
+  expect(sh("ip -o link").trim().split("\n")).toHaveLength(1);
+});
+
+test.each(Object.entries(samplePlans))("%s", async (_name, sample) => {
+  stage(sample.facts);
+  const answer = compile(sample);
+  if (!answer.ok) throw new Error(answer.refusal.code);
+  const plan = here(answer.value);
+  const before = state();
+  const { commands } = await kernel.apply(plan);
+  expect(commands.length === 0).toBe(plan.nft.length === 0);
+  expect(diff(plan, await kernel.read())).toEqual([]);
+  expect((await kernel.apply(plan)).commands).toEqual([]);
+  await kernel.undo();
+  expect(state()).toBe(before);
+});
+
+/** The sample machines ask systemd-resolved, which is not here. */
+function here(plan: Plan): Plan {
+  if (plan.dns === null) return plan;
+  return { ...plan, dns: { by: "file", path: join(folder, "resolv.conf"), servers: plan.dns.servers } };
+}
+
+function state(): string {
+  return sh("ip -4 route show table all; ip -6 route show table all; ip rule; ip -6 rule; ip nexthop; nft list tables");
+}
+
+/** Its links, addresses and routes of main as far as the plan's commands ask for them. */
+function stage(facts: Facts): void {
+  const links = facts.links.filter((l) => l.name !== "lo");
+  for (const { name, kind, index } of links) {
+    if (kind === "bridge") sh(`ip link add ${name} type bridge`);
+    else sh(`ip link add ${name} type veth peer name far${index}; ip link set far${index} up`);
+    made.add(name);
+  }
+  for (const { name, master } of links) {
+    const bridge = facts.links.find((l) => l.index === master)?.name;
+    if (bridge !== undefined) sh(`ip link set ${name} master ${bridge}`);
+    sh(`sysctl -qw net.ipv6.conf.${name}.addr_gen_mode=1 net.ipv6.conf.${name}.accept_ra=0; ip link set ${name} up`);
+  }
+  for (const { address, link } of facts.addresses)
+    sh(`ip addr add ${address} dev ${link}${address.includes(":") ? " nodad" : ""}`);
+}
