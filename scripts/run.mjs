@@ -37,6 +37,8 @@ async function main() {
     return again();
   }
   const began = Date.now();
+  // what is run from here on is what was just built, not the sources
+  process.env.CULVERT_BUILT = "1";
   for (const need of verbs[verb].needs) await setUp(need);
   say(`${seconds(Date.now() - began)}  set-up in all`);
   return verbs[verb].work();

@@ -45,13 +45,12 @@ export function run(command, args, { log, cwd = root, env = {}, timeoutMs = 0 } 
     file = openSync(join(logs, `${log}.log`), "w");
     writeSync(file, `$ ${command} ${args.join(" ")}\n`);
   }
-  const sink = file ?? (progress === process.stderr ? 2 : "inherit");
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       // only a program that talks to this terminal may also listen to it
-      stdio: [file === undefined ? "inherit" : "ignore", sink, file ?? "inherit"],
+      stdio: file === undefined ? "inherit" : ["ignore", file, file],
       // a group of its own, so that what it started can be ended with it; a terminal's own Ctrl-C must still reach it
       detached: timeoutMs > 0,
     });

@@ -51,7 +51,7 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
   );
   let daemon: ChildProcess | undefined;
   const cli = (...words: readonly string[]): Promise<Result> =>
-    machine.exec([process.execPath, entry("culvert"), ...words], { mayFail: true, timeoutMs: 60_000 });
+    machine.exec([process.execPath, entry(), ...words], { mayFail: true, timeoutMs: 60_000 });
   const json = async <T>(...words: readonly string[]): Promise<T> => {
     const result = await cli(...words, "--json");
     if (result.code !== 0) throw new Error(`culvert ${words.join(" ")}: ${result.stdout}${result.stderr}`);
@@ -60,7 +60,7 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
   const status = (): Promise<Status> => json<Status>("status");
   const start = async (): Promise<void> => {
     const engine = options.engine === undefined ? [] : ["--engine", options.engine];
-    daemon = machine.node(entry("helper"), ["--group", "culvert", ...engine]);
+    daemon = machine.node(entry(), ["daemon", "--group", "culvert", ...engine]);
     const keep = (chunk: Buffer): void => {
       appendFileSync(log, chunk);
     };
@@ -115,9 +115,9 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
   };
 }
 
-/** The bundle, as it is shipped; the source where nothing was built. */
-function entry(name: "helper" | "culvert"): string {
-  const bundle = join(root, "dist", "helper", `${name}.mjs`);
-  if (existsSync(bundle)) return bundle;
-  return join(root, "helper", name === "helper" ? "main.ts" : "cli/culvert.ts");
+/** In what npm scripts run, the bundle, as it is shipped and freshly built; by hand the source, as it stands now. */
+function entry(): string {
+  const bundle = join(root, "dist", "helper", "culvert.mjs");
+  if (process.env["CULVERT_BUILT"] === "1" && existsSync(bundle)) return bundle;
+  return join(root, "helper", "cli", "culvert.ts");
 }
