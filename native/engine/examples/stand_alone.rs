@@ -2,7 +2,7 @@
 //! /var/run/wireguard/NAME.sock, then becomes the engine. What the helper does in the app.
 //!
 //! usage: stand_alone ENGINE NAME [plain]      ("plain": a TUN without the virtio header)
-//! With CULVERT_UDP_PORT it also binds the UDP sockets and hands them over.
+//! With CULVERT_TAP it also makes a TAP of that name. With CULVERT_UDP_PORT it also binds the UDP sockets and hands them over.
 
 use std::io::Error;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -15,7 +15,8 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let (engine, name) = (&args[1], &args[2]);
     let has_header = args.get(3).is_none_or(|word| word != "plain");
-    let tun = inheritable(open_tun(name, has_header));
+    let header = if has_header { libc::IFF_VNET_HDR } else { 0 };
+    let tun = inheritable(attach(name, libc::IFF_TUN | header));
 
     let path = format!("/var/run/wireguard/{name}.sock");
     std::fs::create_dir_all("/var/run/wireguard").expect("making /var/run/wireguard");
@@ -24,6 +25,9 @@ fn main() {
 
     let mut command = Command::new(engine);
     command.arg(name).env("WG_TUN_FD", tun.to_string()).env("WG_UAPI_FD", uapi.to_string());
+    if let Ok(tap) = std::env::var("CULVERT_TAP") {
+        command.env("CULVERT_TAP_FD", inheritable(attach(&tap, libc::IFF_TAP)).to_string());
+    }
     if let Ok(port) = std::env::var("CULVERT_UDP_PORT") {
         let v4 =
             UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port.parse().expect("a port"))).expect("binding UDP");
@@ -35,7 +39,7 @@ fn main() {
     panic!("starting {engine}: {}", command.exec());
 }
 
-fn open_tun(name: &str, has_header: bool) -> RawFd {
+fn attach(name: &str, flags: i32) -> RawFd {
     let file =
         std::fs::File::options().read(true).write(true).open("/dev/net/tun").expect("opening /dev/net/tun");
     // SAFETY: an interface request is plain bytes; all zeros is one.
@@ -43,8 +47,7 @@ fn open_tun(name: &str, has_header: bool) -> RawFd {
     for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *place = byte as libc::c_char;
     }
-    let header = if has_header { libc::IFF_VNET_HDR } else { 0 };
-    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI | header) as i16;
+    request.ifr_ifru.ifru_flags = (flags | libc::IFF_NO_PI) as i16;
     // SAFETY: TUNSETIFF reads and writes one interface request.
     let done = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
     assert!(done == 0, "attaching {name}: {}", Error::last_os_error());

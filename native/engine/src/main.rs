@@ -36,6 +36,7 @@ fn start() -> io::Result<()> {
     rights::die_with_parent(parent)?;
 
     let tun = Tun::new(descriptor("WG_TUN_FD")?).map_err(|error| at("taking the TUN", &error))?;
+    let tap = tap()?;
     let listener = UnixListener::from(descriptor("WG_UAPI_FD")?);
     let (sockets, origin) = sockets()?;
 
@@ -46,6 +47,7 @@ fn start() -> io::Result<()> {
     let shared = Arc::new(Shared {
         engine: Engine::new(clock::entropy),
         tun,
+        tap,
         sockets,
         origin,
         bell: Bell::new()?,
@@ -65,6 +67,18 @@ fn sockets() -> io::Result<(Sockets, Origin)> {
     let (v4, v6) = (fds.next().transpose()?, fds.next().transpose()?);
     let v4 = v4.ok_or_else(|| Error::other("CULVERT_UDP_FDS is empty"))?;
     Ok((Sockets::new(v4, v6).map_err(|error| at("taking the UDP sockets", &error))?, Origin::Given))
+}
+
+/// Frames are not cut, so the TAP may not have the virtio header.
+fn tap() -> io::Result<Option<Tun>> {
+    if env::var("CULVERT_TAP_FD").is_err() {
+        return Ok(None);
+    }
+    let tap = Tun::new(descriptor("CULVERT_TAP_FD")?).map_err(|error| at("taking the TAP", &error))?;
+    if tap.has_header() {
+        return Err(Error::other("CULVERT_TAP_FD: opened with IFF_VNET_HDR"));
+    }
+    Ok(Some(tap))
 }
 
 fn descriptor(name: &str) -> io::Result<OwnedFd> {

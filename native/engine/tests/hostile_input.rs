@@ -1,4 +1,4 @@
-//! Random and mutated input at every door: UDP, TUN, UAPI. Not coverage-guided; long runs are asked for with
+//! Random and mutated input at every door: UDP, TUN, frames, UAPI. Not coverage-guided; long runs are asked for with
 //! CULVERT_FUZZ_SECONDS. A panic, or an overflow in a debug build, fails the test and prints the seed.
 
 use std::net::SocketAddr;
@@ -88,12 +88,14 @@ fn engine(me: u8, other: u8, allowed: &[&str]) -> Engine {
     let peer = PeerChange {
         public: Identity::new([other; 32]).public,
         endpoint: Some(address(other)),
+        bridge: Some([10, 0, 0, other].into()),
         allowed: allowed.iter().map(|text| prefix(text)).collect(),
         ..PeerChange::default()
     };
     let change = Change {
         private_key: Some([me; 32]),
         inside: Some(Inside::Route),
+        bridge: Some([10, 0, 0, me].into()),
         peers: vec![peer],
         ..Change::default()
     };
@@ -166,6 +168,7 @@ fn packets_of_any_bytes_from_either_side_are_survived() {
         let header: [u8; 10] =
             std::array::from_fn(|_| [0, 1, 4, 5, 20, 40, 16, 0xff, random.word() as u8][random.below(9)]);
         let vnet = Vnet::parse(&header).unwrap_or_default();
+        a.send_frame(now(2_000), &mut a.reader(), &random.bytes(100), &mut out);
         // Whatever passes the sender's eyes reaches the receiver's authentic.
         let mut join = Join::new(Takes { tcp: true, udp: true });
         let mut arena = Vec::new();
@@ -187,13 +190,36 @@ fn packets_of_any_bytes_from_either_side_are_survived() {
 }
 
 fn ip_packet(random: &mut Random) -> Vec<u8> {
-    let mut packet =
-        vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, [6, 17, 1][random.below(3)], 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    let mut packet = vec![
+        0x45,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0x40,
+        0,
+        64,
+        [6, 17, 1, 97][random.below(4)],
+        0,
+        0,
+        10,
+        0,
+        0,
+        1,
+        10,
+        0,
+        0,
+        2,
+    ];
     if random.below(2) == 0 {
         packet = vec![0x60, 0, 0, 0, 0, 0, [6, 17, 58][random.below(3)], 64];
         packet.extend([0x20; 32]);
     }
     let header = packet.len();
+    if packet[9] == 97 {
+        packet.extend([0x30, 0]);
+    }
     packet.extend([1, 2, 3, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, [tcp::ACK, tcp::SYN][random.below(2)]]);
     packet.extend(random.bytes(1500));
     let total = packet.len();

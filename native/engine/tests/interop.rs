@@ -223,6 +223,25 @@ fn a_chain_of_two_carries_tcp_unchanged_and_keeps_its_session_when_a_hop_moves()
     }
 }
 
+/// ARP finds the other end, so broadcast and a protocol that is no IP cross, and TCP runs over it.
+#[test]
+#[ignore = "needs root"]
+fn ethernet_crosses_between_taps() {
+    let lab = Lab::new(Culvert, CulvertGiven);
+    lab.connect("192.168.77.2:51820");
+    for (me, other) in [(&lab.a, &lab.b), (&lab.b, &lab.a)] {
+        let tap = format!("t{}", me.interface);
+        me.address(&tap, &format!("10.99.0.{}/24", me.number));
+        me.ip(&["link", "set", &tap, "mtu", "1380", "up"]);
+        let key = lab::hex(&other.identity.public);
+        me.set(&format!(
+            "culvert_bridge=10.77.0.{}\npublic_key={key}\nculvert_bridge=10.77.0.{}\n",
+            me.number, other.number
+        ));
+    }
+    tcp_between(&lab.a, &lab.b, "10.99.0.2:9003", 1 << 20);
+}
+
 #[test]
 #[ignore = "needs root"]
 fn wg_shows_and_sets_the_engine() {

@@ -1,17 +1,19 @@
 //! What the UAPI changes and reads. A change is applied whole: afterwards one new table is published.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
 use super::access::{Access, Rule};
 use super::allowed_ips::{Owner, Prefix};
+use super::bridge::Bridge;
 use super::chain::{Via, is_circle};
 use super::handshake::Guard;
 use super::inside::Inside;
 use super::out::Out;
 use super::peer::Peer;
+use super::switch::Port;
 use super::{AllowedIps, Engine, Now, Table};
 use crate::noise::cookie::Checker;
 use crate::noise::handshake::Identity;
@@ -25,6 +27,8 @@ pub struct Config {
     allowed: BTreeMap<Prefix, Owner>,
     inside: Inside,
     access: HashMap<u32, Arc<Access>>,
+    bridge: Option<IpAddr>,
+    ports: HashMap<u32, IpAddr>,
 }
 
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Change {
     pub replace_peers: bool,
     /// Ours: what happens to packets between peers.
     pub inside: Option<Inside>,
+    /// Ours: our inside address, to which peers send Ethernet frames.
+    pub bridge: Option<IpAddr>,
     pub peers: Vec<PeerChange>,
 }
 
@@ -48,6 +54,8 @@ pub struct PeerChange {
     pub keepalive: Option<u16>,
     /// Ours: what the peer may begin, in place of what it might; None leaves it.
     pub access: Option<Vec<Rule>>,
+    /// Ours: the peer's inside address, to which frames for it are sent.
+    pub bridge: Option<IpAddr>,
     pub replace_allowed: bool,
     /// Ours: the peer this one is reached through; zeros for none.
     pub via: Option<Key>,
@@ -91,6 +99,7 @@ impl Engine {
             self.set_identity(&mut config, private);
         }
         config.inside = change.inside.unwrap_or(config.inside);
+        config.bridge = change.bridge.or(config.bridge);
         if change.replace_peers {
             let all: Vec<Key> = config.peers.keys().copied().collect();
             all.iter().for_each(|key| self.remove(&mut config, key));
@@ -162,6 +171,9 @@ impl Engine {
             peer.set_endpoint(endpoint);
         }
         config.change_via(&peer, change);
+        if let Some(address) = change.bridge {
+            config.ports.insert(peer.id, address);
+        }
         if let Some(rules) = &change.access {
             config.access.insert(peer.id, Arc::new(Access::new(rules.clone())));
         }
@@ -177,6 +189,8 @@ impl Engine {
         config.by_id[peer.id as usize] = None;
         config.allowed.retain(|_, owner| *owner != peer.id);
         config.access.remove(&peer.id);
+        config.ports.remove(&peer.id);
+        self.switch.lock().expect("no panic holds this lock").forget(Port::Peer(peer.id));
         peer.timers.stop();
         self.forget_sessions(&peer);
     }
@@ -196,6 +210,11 @@ impl Engine {
 }
 
 impl Config {
+    fn bridge(&self, here: IpAddr) -> Bridge {
+        let port = |(id, at): (&u32, &IpAddr)| Some((self.by_id[*id as usize].clone()?, *at));
+        Bridge { here, ports: self.ports.iter().filter_map(port).collect() }
+    }
+
     fn add(&mut self, public: Key) -> Arc<Peer> {
         let shared = self.identity.as_ref().and_then(|me| me.shared(&public).ok());
         let free = self.by_id.iter().position(Option::is_none).unwrap_or(self.by_id.len());
@@ -255,6 +274,7 @@ impl Config {
             allowed: AllowedIps::build(&self.allowed),
             inside: self.inside,
             access: self.access.clone(),
+            bridge: self.bridge.map(|here| self.bridge(here)),
             chain_sources: self.peers.values().filter_map(|peer| peer.via()).map(|via| via.source).collect(),
         }
     }

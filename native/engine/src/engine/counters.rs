@@ -52,6 +52,8 @@ refusals! {
     InsideClient = "inside_client",
     /// Back to the peer it came from, or its hops are used up.
     InsideLoop = "inside_loop",
+    /// No Ethernet frame, not from a port of the switch, or its source lives elsewhere.
+    BadFrame = "bad_frame",
     /// Congestion was marked outside on a packet that cannot carry the mark (RFC 6040 section 4.2).
     InsideEcn = "inside_ecn",
     /// The TUN did not take it.

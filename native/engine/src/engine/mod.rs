@@ -5,6 +5,7 @@
 //! receive.rs    datagram → session → packet, whose source must be the peer's
 //! inside.rs     → another peer or the TUN, by access.rs
 //! handshake.rs  what makes sessions: initiations, responses, cookies
+//! bridge.rs     frames instead of packets, by switch.rs
 //! chain.rs      peers that are reached through other peers
 //! path.rs       what size of packet passes
 //! timers.rs     what happens when nothing happens
@@ -15,6 +16,7 @@
 
 pub mod access;
 pub mod allowed_ips;
+pub mod bridge;
 mod chain;
 pub mod config;
 pub mod counters;
@@ -26,6 +28,7 @@ pub mod peer;
 pub mod receive;
 mod send;
 pub mod snapshot;
+pub mod switch;
 pub mod timers;
 
 use std::collections::HashMap;
@@ -35,12 +38,14 @@ use std::sync::{Arc, Mutex};
 
 use access::Access;
 use allowed_ips::AllowedIps;
+use bridge::Bridge;
 use config::Config;
 use counters::Counters;
 use handshake::Guard;
 use inside::Inside;
 use peer::Peer;
 use snapshot::{Reader, Snapshot};
+use switch::Switch;
 use timers::Schedule;
 
 use crate::noise::constants::REKEY_JITTER;
@@ -67,6 +72,7 @@ pub struct Engine {
     indices: Mutex<HashMap<u32, Index>>,
     guard: Mutex<Guard>,
     schedule: Schedule,
+    switch: Mutex<Switch>,
 }
 
 /// What packets are routed by.
@@ -81,6 +87,7 @@ pub struct Table {
     inside: Inside,
     /// Access lists by peer.
     access: HashMap<u32, Arc<Access>>,
+    bridge: Option<Bridge>,
 }
 
 /// What a receiver index in a message stands for.
@@ -113,6 +120,7 @@ impl Engine {
             indices: Mutex::default(),
             guard: Mutex::default(),
             schedule: Schedule::default(),
+            switch: Mutex::default(),
         }
     }
 
@@ -179,6 +187,8 @@ impl Engine {
     }
 }
 
+#[cfg(test)]
+mod bridge_tests;
 #[cfg(test)]
 mod chain_tests;
 #[cfg(test)]

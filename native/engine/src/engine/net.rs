@@ -27,6 +27,8 @@ pub struct Host {
     pub events: Vec<Event>,
     /// What the engine answered to packets from its TUN.
     pub answers: Vec<Vec<u8>>,
+    /// What came out of its TAP.
+    pub frames: Vec<Vec<u8>>,
 }
 
 pub struct Net {
@@ -62,6 +64,7 @@ impl Net {
                 heard: Vec::new(),
                 events: Vec::new(),
                 answers: Vec::new(),
+                frames: Vec::new(),
             });
         }
         net
@@ -81,6 +84,7 @@ impl Net {
         self.hosts[host].engine.unfold(self.now(), &mut self.hosts[host].engine.reader(), &mut out);
         self.hosts[host].events.append(&mut out.events);
         self.hosts[host].answers.append(&mut out.answers);
+        self.hosts[host].frames.append(&mut out.frames);
         for train in out.trains() {
             for datagram in out.bytes()[train.at..train.at + train.len].chunks(train.segment) {
                 self.handshakes += usize::from(datagram[0] != 4);

@@ -65,6 +65,8 @@ pub struct Out {
     pub wake: bool,
     /// Packets for the TUN: answers to what came from it.
     pub answers: Vec<Vec<u8>>,
+    /// Frames for the TAP.
+    pub frames: Vec<Vec<u8>>,
     trains: Vec<Train>,
     /// Never shrinks and is never cleared: `used` says how much of it counts.
     bytes: Vec<u8>,

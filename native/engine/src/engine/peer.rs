@@ -2,6 +2,7 @@
 //! is in [`Slow`] behind one mutex.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -65,6 +66,12 @@ pub struct Slow {
 pub struct Staged {
     pub vnet: Vnet,
     pub packet: Box<[u8]>,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peer {}", self.id)
+    }
 }
 
 impl Peer {

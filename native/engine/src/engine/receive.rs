@@ -136,6 +136,9 @@ impl Engine {
             let packet = self.receive_at(depth + 1, now, table, from, &mut packet[range], inbound, out);
             return Ok(packet.map(|packet| start + packet.start..start + packet.end));
         }
+        if self.receive_frame(now, table, &tally.peer, &view, packet, out) {
+            return Ok(None);
+        }
         clamp(&view, packet, self.inside_limit(&tally.peer), false);
         match self.route_inside(now, table, &tally.peer, &view, packet, out) {
             Ok(true) => Ok(Some(DATA_HEADER..DATA_HEADER + view.total)),

@@ -35,6 +35,8 @@ pub const INTERFACE_GONE: i32 = 3;
 pub struct Shared {
     pub engine: Engine,
     pub tun: Tun,
+    /// For Ethernet frames between peers, where it was handed over.
+    pub tap: Option<Tun>,
     pub sockets: Sockets,
     pub origin: Origin,
     /// Wakes the control thread: an earlier timer, or an event to tell.
@@ -49,9 +51,10 @@ type Body = fn(&Shared) -> io::Result<()>;
 /// Starts both threads and returns when they run: the C library registers a new thread with system calls that are
 /// not allowed later.
 pub fn start(shared: &Arc<Shared>) -> io::Result<()> {
-    let running = Arc::new(Barrier::new(3));
-    let bodies: [(&str, Body); 2] = [("outward", outward), ("inward", inward)];
-    for (name, body) in bodies {
+    let bodies: [(&str, Body); 3] = [("outward", outward), ("inward", inward), ("frames", frames)];
+    let count = bodies.len() - usize::from(shared.tap.is_none());
+    let running = Arc::new(Barrier::new(1 + count));
+    for (name, body) in bodies.into_iter().take(count) {
         let (shared, running) = (shared.clone(), running.clone());
         thread::Builder::new().name(name.into()).spawn(move || {
             running.wait();
@@ -85,6 +88,12 @@ pub fn flush(shared: &Shared, table: &mut TableReader, sender: &mut Sender, out:
             shared.engine.counters.count(Refusal::TunFull);
         }
     }
+    for frame in out.frames.drain(..) {
+        let whole = Piece { at: 0, len: frame.len() };
+        if shared.tap.as_ref().is_none_or(|tap| tap.write(&Vnet::default(), &[whole], &frame).is_err()) {
+            shared.engine.counters.count(Refusal::TunFull);
+        }
+    }
     if !out.events.is_empty() {
         shared.events.lock().expect("no panic holds this lock").append(&mut out.events);
         out.wake = true;
@@ -115,6 +124,31 @@ fn outward(shared: &Shared) -> io::Result<()> {
                 flush(shared, &mut table, &mut sender, &mut out);
                 poll(&mut [], 50)?;
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// TAP → switch → UDP, for the few frames that are no IP traffic of the TUN.
+fn frames(shared: &Shared) -> io::Result<()> {
+    let Some(tap) = &shared.tap else { return Ok(()) };
+    let mut buffer = Box::new([0; READ_LEN]);
+    let (mut out, mut sender) = (Out::default(), Sender::default());
+    let mut table = shared.engine.reader();
+    loop {
+        match tap.read(&mut buffer) {
+            Ok(Some((_, frame))) => {
+                shared.engine.send_frame(clock::now(), &mut table, frame, &mut out);
+                if out.len() >= SEND_AT {
+                    flush(shared, &mut table, &mut sender, &mut out);
+                }
+            }
+            Ok(None) => {
+                flush(shared, &mut table, &mut sender, &mut out);
+                poll(&mut [wait_for(tap.fd())], -1)?;
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => poll(&mut [], 50)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -49,6 +49,10 @@ impl Tun {
         self.fd.as_raw_fd()
     }
 
+    pub fn has_header(&self) -> bool {
+        self.has_header
+    }
+
     pub fn takes(&self) -> Takes {
         self.takes
     }

@@ -78,6 +78,7 @@ fn set_device(set: &mut Set, key: &str, value: &str) -> Option<()> {
         "private_key" => set.change.private_key = Some(parse_key(value)?),
         "listen_port" => set.listen_port = Some(value.parse().ok()?),
         "fwmark" => set.fwmark = Some(parse_mark(value)?),
+        "culvert_bridge" => set.change.bridge = Some(value.parse().ok()?),
         "culvert_inside" => set.change.inside = Some(Inside::parse(value)?),
         "replace_peers" => set.change.replace_peers = is_true(value)?,
         _ => return None,
@@ -100,6 +101,7 @@ fn set_peer(peer: &mut PeerChange, key: &str, value: &str) -> Option<()> {
         // The list is begun anew in each request that names it; alone, it denies everything.
         "culvert_access" if value.is_empty() => drop(peer.access.get_or_insert_default()),
         "culvert_access" => peer.access.get_or_insert_default().push(Rule::parse(value)?),
+        "culvert_bridge" => peer.bridge = Some(value.parse().ok()?),
         "culvert_via" => peer.via = Some(parse_key(value)?),
         "culvert_via_source" => peer.via_source = Some(value.parse().ok()?),
         "protocol_version" => (value == "1").then_some(())?,

@@ -134,6 +134,9 @@ impl Machine {
             command.env("CULVERT_UDP_PORT", PORT.to_string());
             command.env("CULVERT_ENGINE_UID", "65534").env("CULVERT_ENGINE_GID", "65534");
         }
+        if self.kind.is_culvert() {
+            command.env("CULVERT_TAP", format!("t{}", self.interface));
+        }
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("starting `ip netns exec` (iproute2)");
         for stream in [
