@@ -174,6 +174,15 @@ describe("compile", () => {
     expect(lane("tunnel", 40).nexthops).toEqual([{ id: 7604, family: 6, to: { kind: "blackhole" } }]);
   });
 
+  test("ARP asks for neighbours, and an address that is alone in its prefix announces itself", () => {
+    const rented = machine([{ name: "eth0", addresses: ["192.0.2.9/32"], gateways: ["198.51.100.1"] }]);
+    const lines = plan(request(rented, "connected"))
+      .nft.flatMap((t) => t.chains)
+      .flatMap((c) => c.rules);
+    const asked = lines.flatMap((r) => r.matches).flatMap((m) => (m.kind === "arp-daddr" ? [m.prefix] : []));
+    expect(asked).toEqual(["192.0.2.9/32", "198.51.100.1/32"]);
+  });
+
   test("tunnel sets have a twin under them, or a lost adapter would hand them to the next rule (D)", () => {
     const work = { ...direct("work", "198.51.100.0/24"), lane: "tunnel" as const };
     const laid = plan(request(laptop, "connected", { policy: policy({ rules: [work] }) })).routes;

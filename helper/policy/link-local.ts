@@ -1,7 +1,7 @@
 // What a link itself needs so that there is a network at all: neighbour discovery, router advertisements, DHCP, ARP.
 // Each line names addresses, ports or ICMP types and the hop limit that keeps it on the link (RFC 4861: 255). None of it
 // asks conntrack, which leaves neighbour discovery untracked (6.18).
-import { addressOf, familyOf, hostPrefix } from "../contract/prefix.ts";
+import { addressOf, covers, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Prefix } from "../contract/prefix.ts";
 import type { NftRule } from "../plan/nft.ts";
 import type { Ground } from "./ground.ts";
@@ -90,7 +90,10 @@ export function arpTargets(ground: Ground, link: OutsideLink): readonly Prefix[]
   if (ground.ways.some((way) => way.dev === link.name && way.family === 4 && way.via === null)) return null;
   const approved = ground.lan.filter((l) => l.link === link.name).map((l) => l.prefix);
   const gateways = link.gateways.map(hostPrefix);
-  return unique([...link.onLink, ...link.neighbours, ...approved, ...gateways].filter((p) => familyOf(p) === 4));
+  const near = [...link.onLink, ...link.neighbours, ...approved, ...gateways];
+  // an own address announces itself (RFC 5227) also where it is alone in its prefix
+  const alone = link.addresses.map(hostPrefix).filter((own) => !near.some((prefix) => covers(prefix, own)));
+  return unique([...near, ...alone].filter((p) => familyOf(p) === 4));
 }
 
 /** DHCP's source before there is an address. */
