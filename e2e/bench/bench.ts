@@ -36,4 +36,4 @@ const machine = {
 process.stdout.write(
   values.json ? `${JSON.stringify({ bench: name, machine, rounds, rows })}\n` : `${printRows(rows)}\n`,
 );
-process.exit(0);
+process.exit(process.exitCode ?? 0);
