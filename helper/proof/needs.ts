@@ -273,7 +273,10 @@ const strict = ({ machine }: State, device: string): boolean =>
 /** Callers of the honoured local network get in. */
 function* fromNeighbours(state: State, name: string): Generator<Need> {
   for (const { device, prefix } of state.wanted.lan) {
-    const network = state.facts.addresses.find((a) => a.link === device && networkOf(a.address) === prefix);
+    // a tentative address takes no calls yet (RFC 4862, 5.4): a link that just came up breaks no promise
+    const network = state.facts.addresses.find(
+      (a) => a.link === device && !a.tentative && networkOf(a.address) === prefix,
+    );
     if (device !== name || network === undefined || strict(state, name)) continue;
     if (prefix.includes(":") && state.policy.ipv6 === "block") continue;
     const destination = addressOf(network.address);
