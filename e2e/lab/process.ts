@@ -2,13 +2,13 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** Resolves with the first line that `wanted` accepts; rejects when the process ends before, or after ten seconds. */
+/** Resolves with the first line that `wanted` accepts; rejects when the process ends before, or after thirty seconds, long enough for two busy cores. */
 export function firstLine(child: ChildProcess, wanted: (line: string) => boolean, what: string): Promise<string> {
   return new Promise((done, failed) => {
     const { stdout } = child;
     if (stdout === null) throw new Error(`${what}: no standard output`);
     const lines = createInterface({ input: stdout });
-    const timer = setTimeout(() => failed(new Error(`${what}: not ready in 10 s`)), 10_000);
+    const timer = setTimeout(() => failed(new Error(`${what}: not ready in 30 s`)), 30_000);
     child.once("error", failed);
     child.once("exit", (code, signal) => failed(new Error(`${what}: ended (${code ?? signal}) before it was ready`)));
     lines.on("line", (line) => {
