@@ -1,6 +1,6 @@
 //! What the UAPI changes and reads. A change is applied whole: afterwards one new table is published.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -25,6 +25,8 @@ pub struct Config {
     peers: HashMap<Key, Arc<Peer>>,
     by_id: Vec<Option<Arc<Peer>>>,
     allowed: BTreeMap<Prefix, Owner>,
+    /// Who may have allowed IPs.
+    owners: HashSet<Owner>,
     inside: Inside,
     access: HashMap<u32, Arc<Access>>,
     bridge: Option<IpAddr>,
@@ -188,6 +190,7 @@ impl Engine {
         peer.removed.store(true, Relaxed);
         config.by_id[peer.id as usize] = None;
         config.allowed.retain(|_, owner| *owner != peer.id);
+        config.owners.remove(&peer.id);
         config.access.remove(&peer.id);
         config.ports.remove(&peer.id);
         self.switch.lock().expect("no panic holds this lock").forget(Port::Peer(peer.id));
@@ -249,12 +252,15 @@ impl Config {
 
     /// A prefix has one owner; giving it to a peer takes it from another.
     fn change_allowed(&mut self, owner: Owner, change: &PeerChange) {
-        if change.replace_allowed {
+        // A new peer has none, and ten thousand new ones would each go over all others'.
+        if change.replace_allowed && self.owners.contains(&owner) {
+            self.owners.remove(&owner);
             self.allowed.retain(|_, other| *other != owner);
         }
         for allowed in &change.allowed {
             match allowed {
                 AllowedChange::Add(prefix) => {
+                    self.owners.insert(owner);
                     self.allowed.insert(*prefix, owner);
                 }
                 AllowedChange::Remove(prefix) => {

@@ -93,13 +93,17 @@ impl Client {
     fn read(&mut self, shared: &Shared, out: &mut Out) -> bool {
         let mut buffer = [0; 16 << 10];
         loop {
+            // Only what is new, and the byte before it, can hold the end.
+            let mut from = self.request.len().saturating_sub(1);
             match self.stream.read(&mut buffer) {
                 Ok(0) => return false,
                 Ok(got) => self.request.extend_from_slice(&buffer[..got]),
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
-            while let Some(end) = self.request.windows(2).position(|pair| pair == b"\n\n") {
+            while let Some(end) = self.request[from..].windows(2).position(|pair| pair == b"\n\n") {
+                let end = from + end;
                 let request: Vec<u8> = self.request.drain(..end + 2).collect();
+                from = 0;
                 self.answer.extend_from_slice(answer(shared, &request[..end], out).as_bytes());
             }
             if self.request.len() > REQUEST || !self.write() {
