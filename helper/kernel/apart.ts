@@ -16,7 +16,10 @@ export function makeUplink(): void {
   sh("ip link set lo up");
   sh("ip link add up0 type veth peer name far0");
   for (const end of ["up0", "far0"]) {
-    sh(`sysctl -qw net.ipv6.conf.${end}.addr_gen_mode=1 net.ipv6.conf.${end}.router_solicitations=0`);
+    // its reports of its own groups (MLD) are sent at once and not at some instant of the next seconds
+    const conf = `net.ipv6.conf.${end}`;
+    const mld = [1, 2].map((v) => `${conf}.mldv${v}_unsolicited_report_interval=1`).join(" ");
+    sh(`sysctl -qw ${conf}.addr_gen_mode=1 ${conf}.router_solicitations=0 ${mld}`);
     sh(`ip link set ${end} up`);
   }
   sh("ip addr add 192.0.2.2/24 dev up0");

@@ -10,17 +10,18 @@ import { dirname, join } from "node:path";
 import { diff, type Operation } from "../plan/diff.ts";
 import type { Facts } from "../plan/facts.ts";
 import { linkName, marks } from "../plan/numbers.ts";
-import type { Plan, PlanSysctl } from "../plan/plan.ts";
+import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
 import { changeOf } from "./announced.ts";
-import { bootId, type Journal, openJournal, type SysctlEntry } from "./journal.ts";
+import { carry, type Hits, hits, sum } from "./hits.ts";
+import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
 import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
 import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
-import { type HaveTable, nftChanges } from "./nft-changes.ts";
+import { nftChanges } from "./nft-changes.ts";
 import { printChange } from "./print-changes.ts";
 import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
-import { readSysctl, writeSysctl } from "./sysctl.ts";
+import { isToRestore, sysctlEntries, writeSysctl } from "./sysctl.ts";
 
 export interface LinuxOptions {
   readonly native: Native;
@@ -64,7 +65,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   const features = { ...probed, devicePrefix: probed.devicePrefix && options.devicePrefix !== false };
   const read = (more: readonly string[] = []): Facts => readFacts(native, sockets, features, resolvConf, more);
   // hits of chains that were refilled since: a refill starts their counters again
-  const carried = { refused: 0, direct: 0 };
+  const carried: Hits = { refused: 0, direct: 0 };
   let plan: Plan | null = null;
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -84,37 +85,42 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       throw new KernelError("changing the gate", on === undefined ? "" : (printChange(on)[0] ?? ""), refused.code);
     }
     commands.push(...changes.flatMap(printChange));
-    const left = nftChanges(wanted.nft, readTables(native, sockets), nftPort)[0];
+  };
+
+  const compareGate = (wanted: Plan): void => {
+    const [left] = nftChanges(wanted.nft, readTables(native, sockets), nftPort);
     if (left !== undefined) throw notAsPlanned(printChange(left)[0] ?? "");
   };
 
-  const changeRouting = (wanted: Plan, first: Facts, commands: string[]): { facts: Facts; madeLink: boolean } => {
+  /** Until a fresh reading leaves nothing to do: the last one of them is the read-back of all of it. */
+  const changeRouting = (wanted: Plan, first: Facts, commands: string[]): { madeLink: boolean; readMs: number } => {
     const madeLink = makeLink(native, wanted, first, commands);
     let facts = first;
-    for (let round = 0; round < rounds; round++) {
-      const operations = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
-      if (operations.length === 0) return { facts, madeLink };
+    let readMs = 0;
+    for (let round = 0; ; round++) {
+      const operations = diff(wanted, facts).filter((op) => op.kind !== "link.del" || isOurLink(facts));
+      const [left] = operations;
+      if (left === undefined) return { madeLink, readMs };
+      if (round === rounds) throw notAsPlanned(printOperation(left));
       carryOut(native, sockets, operations);
       commands.push(...operations.map(printOperation));
+      const began = performance.now();
       facts = read(wanted.sysctls.map((s) => s.key));
+      readMs = performance.now() - began;
     }
-    const [left] = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
-    if (left !== undefined) throw notAsPlanned(printOperation(left));
-    return { facts, madeLink };
   };
 
-  const changeResolver = async (wanted: Plan, fresh: boolean, commands: string[]): Promise<void> => {
-    let before = journal.now?.resolver ?? null;
-    const next = wanted.dns === null ? null : entryFor(wanted.dns, before);
-    if (before !== null && (next === null || !sameWay(before, next))) {
+  const changeResolver = async (wanted: Plan, known: ResolverEntry | null, fresh: boolean, commands: string[]) => {
+    let before = known;
+    if (before !== null && (wanted.dns === null || !sameWay(before, entryFor(wanted.dns, before)))) {
       commands.push(...(await undoResolver(before)));
       note({ resolver: null });
       before = null;
     }
     if (wanted.dns === null) return;
     const entry = entryFor(wanted.dns, before);
-    const changed = JSON.stringify(entry) !== JSON.stringify(before);
     note({ resolver: entry });
+    const changed = JSON.stringify(entry) !== JSON.stringify(before);
     commands.push(...(await setResolver(entry, changed || fresh)));
     if (!stands(entry)) throw notAsPlanned(`resolver by ${entry.by}`);
   };
@@ -122,60 +128,58 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   /** Into the journal, on disk, before it is done. */
   const note = (part: Partial<Pick<Journal, "sysctls" | "resolver">>): void => {
     const now = journal.now ?? { version: 1, boot: bootId(), sysctls: [], resolver: null };
-    journal.write({ ...now, ...part });
+    journal.write({ ...now, boot: bootId(), ...part });
+  };
+
+  /** One write for all of it where nothing must be undone first. */
+  const noteAll = (wanted: Plan, facts: Facts): void => {
+    if (wanted === nothing && journal.now === null) return;
+    const { boot, sysctls = [], resolver = null } = journal.now ?? {};
+    const next = wanted.dns === null ? null : entryFor(wanted.dns, resolver);
+    const direct = next !== null && (resolver === null || sameWay(resolver, next));
+    note({
+      resolver: direct ? next : resolver,
+      sysctls: sysctlEntries(wanted.sysctls, facts.sysctls, boot === bootId() ? sysctls : []),
+    });
   };
 
   const apply = async (wanted: Plan): Promise<Applied> => {
     const began = performance.now();
     const commands: string[] = [];
+    const names = journal.now?.resolver ?? null;
     const facts = read(wanted.sysctls.map((s) => s.key));
-    if (wanted !== nothing || journal.now !== null) {
-      const { boot, sysctls = [] } = journal.now ?? {};
-      journal.write({
-        ...{ version: 1, boot: bootId(), resolver: journal.now?.resolver ?? null },
-        sysctls: sysctlEntries(wanted.sysctls, facts, boot === bootId() ? sysctls : []),
-      });
-    }
+    noteAll(wanted, facts);
     plan = wanted;
     let gateMs = timed(() => {
       if (wanted.order === "gate-first") changeGate(wanted, commands);
     });
     const changing = performance.now();
-    const { madeLink } = changeRouting(wanted, facts, commands);
+    const { madeLink, readMs } = changeRouting(wanted, facts, commands);
     restoreSysctls(wanted, commands);
-    await changeResolver(wanted, madeLink, commands);
-    const readBack = performance.now();
-    compareAll(wanted);
-    const readBackMs = performance.now() - readBack;
+    await changeResolver(wanted, names, madeLink, commands);
+    const changeMs = performance.now() - changing - readMs;
+    const readBackMs =
+      readMs +
+      timed(() => {
+        if (wanted.order === "gate-first") compareGate(wanted);
+      });
     gateMs += timed(() => {
-      if (wanted.order === "gate-last") changeGate(wanted, commands);
+      if (wanted.order === "gate-first") return;
+      changeGate(wanted, commands);
+      compareGate(wanted);
     });
-    const phases = { changeMs: readBack - changing, readBackMs, gateMs };
-    return { commands, tookMs: performance.now() - began, phases };
+    return { commands, tookMs: performance.now() - began, phases: { changeMs, readBackMs, gateMs } };
   };
 
   /** Sysctls that were ours and are no part of this plan. */
   const restoreSysctls = (wanted: Plan, commands: string[]): void => {
     const entries = journal.now?.sysctls ?? [];
-    const [kept, gone] = split(entries, (e) => wanted.sysctls.some((s) => s.key === e.key));
-    for (const { key, before, ours } of gone) {
-      const value = readSysctl(key);
-      // a link that went took its sysctls along; what somebody set since is his
-      if (value === undefined || !ours.includes(value) || value === before) continue;
+    const kept = entries.filter((e) => wanted.sysctls.some((s) => s.key === e.key));
+    for (const { key, before } of entries.filter((e) => !kept.includes(e) && isToRestore(e))) {
       writeSysctl(key, before);
       commands.push(`sysctl -w ${key}=${before}`);
     }
-    if (gone.length > 0) note({ sysctls: kept });
-  };
-
-  /** Every link, address, route, rule, nexthop and sysctl, and what the gate has at this moment if it is to be so by now. */
-  const compareAll = (wanted: Plan): void => {
-    const facts = read(wanted.sysctls.map((s) => s.key));
-    const [left] = diff(wanted, facts).filter((op) => !(op.kind === "link.del" && !isOurLink(facts)));
-    if (left !== undefined) throw notAsPlanned(printOperation(left));
-    if (wanted.order === "gate-last") return;
-    const [change] = nftChanges(wanted.nft, readTables(native, sockets), nftPort);
-    if (change !== undefined) throw notAsPlanned(printChange(change)[0] ?? "");
+    if (kept.length < entries.length) note({ sysctls: kept });
   };
 
   const handOver = (fd: number): Descriptor => {
@@ -222,7 +226,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       const socket = asked("opening", `UDP port ${port}`, () => native.udpOpen(family, port, marks.engine));
       return { ...handOver(socket.fd), port: socket.port };
     },
-    counters: async () => add(carried, hits(readTables(native, sockets))),
+    counters: async () => sum(carried, hits(readTables(native, sockets))),
     close() {
       native.closeFd(sockets.route);
       native.closeFd(sockets.nft);
@@ -289,63 +293,6 @@ function isFine(operation: NetlinkOperation, code: string): boolean {
   // is about to go, the next round adds it.
   if (operation.kind === "rule.add") return code === "EEXIST";
   return operation.kind.endsWith(".del") && gone.includes(code);
-}
-
-/** What to put back: the value that stood there before ours, or that somebody has set since. */
-function sysctlEntries(
-  wanted: readonly PlanSysctl[],
-  facts: Facts,
-  earlier: readonly SysctlEntry[],
-): Journal["sysctls"] {
-  const others = earlier.filter((e) => !wanted.some((w) => w.key === e.key));
-  const named = wanted
-    // the adapter takes its own along
-    .filter(({ key }) => !key.includes(`.${linkName}.`))
-    .flatMap(({ key, value }) => {
-      const now = facts.sysctls[key];
-      const known = earlier.find((e) => e.key === key);
-      if (known !== undefined && (now === undefined || known.ours.includes(now)))
-        return [{ ...known, ours: [...known.ours.filter((v) => v !== value), value] }];
-      return now === undefined || now === value ? [] : [{ key, before: now, ours: [value] }];
-    });
-  return [...others, ...named];
-}
-
-interface Hits {
-  refused: number;
-  direct: number;
-}
-
-function hits(tables: readonly HaveTable[], only: (table: HaveTable, chain: string) => boolean = () => true): Hits {
-  const sum: Hits = { refused: 0, direct: 0 };
-  for (const table of tables) {
-    for (const chain of table.chains.filter((c) => only(table, c.name))) {
-      for (const rule of chain.rules) {
-        if ("foreign" in rule || !rule.counter) continue;
-        sum[rule.verdict.kind === "accept" ? "direct" : "refused"] += rule.packets;
-      }
-    }
-  }
-  return sum;
-}
-
-function carry(carried: Hits, have: readonly HaveTable[], changes: readonly NftChange[]): void {
-  const lost = hits(have, (table, chain) =>
-    changes.some(
-      (c) =>
-        c.family === table.family &&
-        (c.kind === "table.del" || ("chain" in c && c.chain === chain && c.kind === "chain.fill")),
-    ),
-  );
-  Object.assign(carried, add(carried, lost));
-}
-
-function add(a: Hits, b: Hits): Hits {
-  return { refused: a.refused + b.refused, direct: a.direct + b.direct };
-}
-
-function split<T>(list: readonly T[], holds: (one: T) => boolean): readonly [T[], T[]] {
-  return [list.filter(holds), list.filter((one) => !holds(one))];
 }
 
 function timed(work: () => void): number {

@@ -2,6 +2,9 @@
 // (`net.ipv4.conf.eth0/100.arp_ignore`).
 import { readFileSync, writeFileSync } from "node:fs";
 
+import { linkName } from "../plan/numbers.ts";
+import type { PlanSysctl } from "../plan/plan.ts";
+import type { SysctlEntry } from "./journal.ts";
 import { KernelError } from "./kernel.ts";
 
 /** undefined: this kernel, or this machine at the moment, has no such key. */
@@ -38,6 +41,32 @@ export function sysctlKeys(links: readonly string[]): readonly string[] {
       `net.ipv6.conf.${name}.ignore_routes_with_linkdown`,
     ]),
   ];
+}
+
+/** What to put back: the value that stood there before ours, or that somebody has set since. */
+export function sysctlEntries(
+  wanted: readonly PlanSysctl[],
+  values: Readonly<Record<string, string>>,
+  earlier: readonly SysctlEntry[],
+): SysctlEntry[] {
+  const others = earlier.filter((e) => !wanted.some((w) => w.key === e.key));
+  const named = wanted
+    // the adapter takes its own along
+    .filter(({ key }) => !key.includes(`.${linkName}.`))
+    .flatMap(({ key, value }) => {
+      const now = values[key];
+      const known = earlier.find((e) => e.key === key);
+      if (known !== undefined && (now === undefined || known.ours.includes(now)))
+        return [{ ...known, ours: [...known.ours.filter((v) => v !== value), value] }];
+      return now === undefined || now === value ? [] : [{ key, before: now, ours: [value] }];
+    });
+  return [...others, ...named];
+}
+
+/** A link that went took its sysctls along; what somebody set since is his. */
+export function isToRestore({ key, before, ours }: SysctlEntry): boolean {
+  const now = readSysctl(key);
+  return now !== undefined && ours.includes(now) && now !== before;
 }
 
 function pathOf(key: string): string {
