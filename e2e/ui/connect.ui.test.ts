@@ -103,5 +103,5 @@ test("three packets beside the tunnel are seen on Connect and on every other scr
     (text) => /tunnel\s+3\s+of/.test(text),
   );
   await go(page, "Nodes");
-  await page.getByRole("banner").getByText("3 packets left beside the tunnel").waitFor();
+  await page.locator("header").getByText("3 packets left beside the tunnel").waitFor();
 });

@@ -35,22 +35,14 @@ export async function openWindow({ scenario, language = "en", env = {} }: Option
   mkdirSync(join(home, "config"));
   const socket = join(home, "helper.sock");
   let helper: ScriptedHelper | undefined = scenario === null ? undefined : await openScriptedHelper(socket, scenario);
-  const app = await _electron.launch({
-    executablePath,
-    args: [join(import.meta.dirname, "../..")],
-    // Chromium's own sandbox cannot work for root; for everybody else it stays
-    chromiumSandbox: process.getuid?.() !== 0,
-    colorScheme: null,
-    env: {
-      ...(process.env as Record<string, string>),
-      XDG_CONFIG_HOME: join(home, "config"),
-      CULVERT_SOCKET: socket,
-      LANGUAGE: language,
-      LC_ALL: language,
-      ...env,
-    },
+  const { app, page } = await launch(executablePath, {
+    ...(process.env as Record<string, string>),
+    XDG_CONFIG_HOME: join(home, "config"),
+    CULVERT_SOCKET: socket,
+    LANGUAGE: language,
+    LC_ALL: language,
+    ...env,
   });
-  const page = await app.firstWindow();
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text());
@@ -80,6 +72,33 @@ export async function openWindow({ scenario, language = "en", env = {} }: Option
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * On a machine that is very busy Playwright may miss the first window of an Electron as old as 22 and wait for ever; then the
+ * start, and nothing that is tested, is done once more.
+ */
+async function launch(
+  executablePath: string,
+  env: Record<string, string>,
+): Promise<{ app: ElectronApplication; page: Page }> {
+  for (let tries = 2; ; tries--) {
+    const app = await _electron.launch({
+      executablePath,
+      args: [join(import.meta.dirname, "../..")],
+      // Chromium's own sandbox cannot work for root; for everybody else it stays
+      chromiumSandbox: process.getuid?.() !== 0,
+      colorScheme: null,
+      timeout: 25_000,
+      env,
+    });
+    try {
+      return { app, page: app.windows()[0] ?? (await app.firstWindow({ timeout: 12_000 })) };
+    } catch (error) {
+      app.process().kill("SIGKILL");
+      if (tries === 1) throw error;
+    }
+  }
 }
 
 /** Waits until something holds, asking again and again; says what it saw last when the time is over. */
