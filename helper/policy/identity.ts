@@ -2,6 +2,10 @@
 // goes out by the uplink that owns it. These rules only serve answers: a `from` rule never meets a socket that has not
 // chosen a source (3.13), and the gate lets an outside source out only as the answer to a welcomed caller (P6). They
 // also make strict reverse path filters work while the catch-all is the tunnel (10.1-10.4), so rp_filter is left alone.
+//
+// IPv6 asks twice: after a refusal it takes any address of the machine and asks again with that (ip6_dst_lookup_tail), so
+// a plain `from` rule would carry past the stop whatever the stop refused. There the rules name the welcomed services'
+// ports as well.
 import { familyOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
 import { firstMetric, maxUplinks, priorities, tables } from "../plan/numbers.ts";
@@ -20,11 +24,27 @@ export function identityRules(ground: Ground, family: Family): readonly PlanRule
       if (familyOf(source) === family && !outside.has(source)) outside.set(source, table);
   return [
     ...ground.inside[family].map((from) => rule(priorities.inside, from, tables.tunnel)),
-    ...[...outside].map(([from, table]) => rule(priorities.outside, from, table)),
+    ...[...outside].flatMap(([from, table]) => {
+      const plain = rule(priorities.outside, from, table);
+      return family === 4 ? [plain] : services(ground).map((service) => ({ ...plain, ...service }));
+    }),
   ];
 }
 
+/** Welcomed services and their callers, IPv6. A rule cannot say port 65535 (L): such a service answers in IPv4 only. */
+function services(ground: Ground): readonly Pick<PlanRule, "protocol" | "sport" | "to">[] {
+  const said = ground.policy.welcome
+    .filter((w) => ground.policy.ipv6 !== "block" && w.port < 65535)
+    .flatMap((w) => {
+      const service = { protocol: w.protocol === "tcp" ? 6 : 17, sport: { from: w.port, to: w.port } };
+      if (w.from.length === 0) return [service];
+      return w.from.filter((to) => familyOf(to) === 6).map((to) => ({ ...service, to }));
+    });
+  return [...new Map(said.map((s) => [JSON.stringify(s), s])).values()];
+}
+
 export function identityRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
+  if (family === 6 && services(ground).length === 0) return [];
   const sharers = new Map<string, number>();
   const laid = tablesOf(ground).flatMap(([link, table]) => {
     const onLink = link.neighbours

@@ -179,7 +179,8 @@ export function identities(state: State): Looked {
       wanted.isOutside("destination", packet)
     )
       return null;
-    if (packet.family === 6 && policy.ipv6 === "block") return null;
+    // L, 8.16: no rule can say port 65535, and IPv6 needs one that names the port
+    if (packet.family === 6 && (policy.ipv6 === "block" || packet.sport(65535, 65535))) return null;
     const device = holder(machine, packet);
     const link = state.facts.links.find((l) => l.name === device);
     if (device === null || link === undefined || link.master !== 0 || inner.has(device)) return null;

@@ -79,8 +79,9 @@ function routingAlone(state: State): Looked {
     const machine = { ...fault.change(state.machine), nft: [] };
     const name = fault === none ? "nft flushed" : `nft flushed, ${fault.name}`;
     const except = (packet: Packet): boolean => beyondRouting(state, fault, packet);
+    // IPv6 asks again with a source after a refusal, and the tunnel's source leads into the tunnel: the gate's part there
     const blocked = (packet: Packet): boolean =>
-      !state.wanted.isLan(packet) && state.wanted.lane(packet).lane === "block";
+      packet.family === 4 && !state.wanted.isLan(packet) && state.wanted.lane(packet).lane === "block";
     const out = besides(state, machine, from, real, enough, except, blocked);
     looked.push({
       classes: out.classes,
@@ -93,6 +94,8 @@ function routingAlone(state: State): Looked {
 function beyondRouting({ wanted }: State, fault: Fault, packet: Packet): boolean {
   // an uplink without an address borrows one, the tunnel's too
   if (isToMany(packet, "destination") || wanted.isQuery(packet) || wanted.isInside("source", packet)) return true;
+  // a service's port answers and asks alike, to routing
+  if (wanted.isWelcome(packet, "out")) return true;
   // C, 1.18: lo takes the stops of a rule's own prefixes along, a second fault that the gate would have to hold
   return fault.name === "lo down" && wanted.lane(packet).rule !== null;
 }

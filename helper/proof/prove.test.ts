@@ -247,7 +247,12 @@ function rules(family: Family): PlanRule[] {
     { ...to(priorities.engine, tables.engine), mark: engine },
     { family, priority: priorities.engineStop, mark: engine, action: { kind: "unreachable" } },
     { ...to(priorities.inside, tables.tunnel), from: inside as Prefix },
-    { ...to(priorities.outside, tables.uplink), from: outside as Prefix },
+    // IPv6 asks again with a source after a refusal: the rule names the service as well
+    {
+      ...to(priorities.outside, tables.uplink),
+      from: outside as Prefix,
+      ...(family === 6 ? { protocol: 6, sport: { from: 22, to: 22 } } : {}),
+    },
     to(priorities.lan, tables.lan),
     ...(family === 4 ? [to(priorities.firstPolicy, 7610), to(priorities.firstPolicy + 1, 7611)] : []),
     to(priorities.catchAll, tables.tunnel),

@@ -49,12 +49,16 @@ const inside = (address: Address, of: MachineAddress): boolean => {
 
 const sameFamily = (packet: Packet, address: Address): boolean => address.includes(":") === (packet.family === 6);
 
-function select6(machine: Machine, packet: Packet, device: string): Address | null {
+/** `device` null: no route was found, any device's address will do. */
+export function select6(machine: Machine, packet: Packet, device: string | null): Address | null {
   const multicast = packet.destination(multicast6);
   const linkLocal = !multicast && packet.destination(linkLocal6);
   // RFC 6724, 4: for these destinations only addresses of the outgoing device are candidates
   const all = machine.addresses.filter(
-    (a) => a.address.includes(":") && a.scope !== "host" && (a.link === device || !(multicast || linkLocal)),
+    (a) =>
+      a.address.includes(":") &&
+      a.scope !== "host" &&
+      (device === null || a.link === device || !(multicast || linkLocal)),
   );
   let best = all.filter((a) => linkLocal || multicast || a.scope !== "link");
   if (best.length === 0) best = all.filter((a) => a.link === device);
@@ -62,12 +66,12 @@ function select6(machine: Machine, packet: Packet, device: string): Address | nu
     best = keep(best, (a) => a.address === packet.destinationAddress);
   best = keep(best, (a) => (linkLocal || multicast ? a.scope === "link" : a.scope === "global"));
   best = keep(best, (a) => !a.deprecated);
-  best = keep(best, (a) => a.link === device);
+  best = keep(best, (a) => a.link === device || device === null);
   if (best.length > 1 && !sameLabel(best)) {
     const label = labels.findIndex((set) => packet.destination(set));
     best = keep(best, (a) => labelOf(a.address) === label);
   }
-  const temporary = Number(machine.sysctls[`net.ipv6.conf.${device}.use_tempaddr`] ?? "0") >= 2;
+  const temporary = Number(machine.sysctls[`net.ipv6.conf.${device ?? "all"}.use_tempaddr`] ?? "0") >= 2;
   best = keep(best, (a) => a.temporary === temporary);
   return longest(best, packet);
 }

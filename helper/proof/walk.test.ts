@@ -204,7 +204,7 @@ test("4.43: a forwarded packet passes prerouting, forward, postrouting, egress",
   expect(hooks(fields, { sysctls: { "net.ipv4.ip_forward": "1" } })).toEqual([
     ...["prerouting", "forward", "postrouting", "egress"],
   ]);
-  expect(goes({}, fields)).toBe("dropped at forwarding is off");
+  expect(goes({ sysctls: { "net.ipv4.ip_forward": "0" } }, fields)).toBe("dropped at forwarding is off");
 });
 
 test("6.17: what conntrack does not know has no direction", () => {

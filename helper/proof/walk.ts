@@ -10,7 +10,7 @@ import { lookup, multicast4, multicast6, broadcast4, type Decision, type Flow } 
 import { runHook, type At, type HookStep } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
 import type { Packet } from "./packet.ts";
-import { chooseSource } from "./source.ts";
+import { chooseSource, select6 } from "./source.ts";
 
 export type End =
   | { readonly kind: "delivered" }
@@ -61,8 +61,14 @@ function fromSocket(run: Run): End {
   if (packet.origin.kind !== "socket") return { kind: "delivered" };
   const { device, source, kernel } = packet.origin;
   let way = route(run, { iif: null, oif: device, sourceKnown: source === "set", kernel });
+  if (run.routing.kind === "model" && source === "unset") {
+    if (way.kind !== "refused") pickSource(run, way);
+    // a refused lookup is forgotten in IPv6: any source the machine has is taken, and with it asked again, so that a rule
+    // `from` it may answer (ip6_dst_lookup_tail, "let the SA-enabled version take over"); found by the model bench
+    else if (packet.family === 6 && pickAnySource(run))
+      way = route(run, { iif: null, oif: device, sourceKnown: true, kernel });
+  }
   if (way.kind === "refused") return way;
-  if (run.routing.kind === "model" && source === "unset") pickSource(run, way);
   const output = hook(run, { hook: "output", iif: null, oif: outName(machine, way) });
   if (output.verdict !== "accept") return dropped(output.verdict, "output");
   if (output.reroute) {
@@ -140,6 +146,13 @@ function pickSource(run: Run, way: Way): void {
   if (address !== null) run.packet.setSource(address);
 }
 
+function pickAnySource(run: Run): boolean {
+  const address = select6(run.machine, run.packet, null);
+  run.steps.push({ kind: "source", address });
+  if (address !== null) run.packet.setSource(address);
+  return address !== null;
+}
+
 function outName(machine: Machine, way: Way): string {
   if (way.kind === "out") return way.device;
   for (const link of machine.links.values()) if (link.loopback) return link.name;
@@ -152,10 +165,11 @@ function isMulticast(packet: Packet): boolean {
     : packet.destination(multicast6);
 }
 
+/** Only what is known to be off is off: facts need not hold these keys. */
 function forwards(machine: Machine, family: 4 | 6, iif: string): boolean {
-  const on = (key: string): boolean => machine.sysctls[key] === "1";
-  if (family === 4) return on(`net.ipv4.conf.${iif}.forwarding`) || on("net.ipv4.ip_forward");
-  return on(`net.ipv6.conf.${iif}.forwarding`) || on("net.ipv6.conf.all.forwarding");
+  const off = (key: string): boolean => machine.sysctls[key] === "0";
+  if (family === 4) return !off(`net.ipv4.conf.${iif}.forwarding`) && !off("net.ipv4.ip_forward");
+  return !off(`net.ipv6.conf.${iif}.forwarding`) && !off("net.ipv6.conf.all.forwarding");
 }
 
 /**
