@@ -84,12 +84,30 @@ fn tcp_passes_unchanged_inside_ipv6_and_over_ipv6() {
 #[test]
 #[ignore = "needs root"]
 fn a_bad_link_slows_tcp_and_changes_nothing() {
-    let faults = Faults { lost: 2, doubled: 2, reordered: 3, corrupted: 2 };
+    let faults = Faults { lost: 2, doubled: 2, reordered: 3, corrupted: 2, largest: 2000 };
     for (a, b) in [(Culvert, WireguardGo), (WireguardGo, Culvert), (Culvert, Culvert)] {
         let lab = Lab::new(a, b);
         let _relay = relay::start(&lab.b, faults);
         lab.connect(&format!("192.168.77.2:{RELAY_PORT}"));
         tcp_both_ways(&lab, false, 1 << 20);
+    }
+}
+
+/// An outer MTU of 1400 that no ICMP tells of; the interfaces' own MTU is 1420.
+#[test]
+#[ignore = "needs root"]
+fn a_path_that_swallows_large_packets_still_carries_tcp() {
+    let faults = Faults { lost: 0, doubled: 0, reordered: 0, corrupted: 0, largest: 1400 - 28 };
+    let lab = Lab::new(Culvert, Culvert);
+    let _relay = relay::start(&lab.b, faults);
+    lab.connect(&format!("192.168.77.2:{RELAY_PORT}"));
+    tcp_both_ways(&lab, false, 1 << 20);
+    for machine in [&lab.a, &lab.b] {
+        assert!(
+            machine.ask("get=culvert\n\n").contains("path_mtu=1340\n"),
+            "{}",
+            machine.ask("get=culvert\n\n")
+        );
     }
 }
 

@@ -249,6 +249,23 @@ mod tests {
     }
 
     #[test]
+    fn extension_keys_are_taken_and_shown() {
+        let engine = Engine::new(|bytes| bytes.fill(7));
+        let other = KEY.replace('b', "1");
+        let text = format!(
+            "set=1\nculvert_inside=route\nculvert_bridge=10.0.0.1\npublic_key={KEY}\npublic_key={other}\nculvert_bridge=10.0.0.2\nculvert_access=10.0.0.0/8 tcp 443\nculvert_via={KEY}\nculvert_via_source=10.0.0.9:4000"
+        );
+        let Ok(Request::Set(set)) = parse(&text) else { panic!() };
+        assert_eq!(set.change.inside, Some(Inside::Route));
+        let now = crate::engine::Now { ms: 1, unix_ns: 0 };
+        engine.apply(now, &set.change, &mut crate::engine::out::Out::default());
+        let shown = print_extension(&engine);
+        for line in ["access=10.0.0.0/8 tcp 443-443", &format!("via={KEY}"), "via_source=10.0.0.9:4000"] {
+            assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
+        }
+    }
+
+    #[test]
     fn what_was_set_is_printed_again() {
         let engine = Engine::new(|bytes| bytes.fill(7));
         let text = format!(

@@ -16,6 +16,8 @@ pub struct Faults {
     pub doubled: u64,
     pub reordered: u64,
     pub corrupted: u64,
+    /// Larger datagrams vanish, and nobody is told.
+    pub largest: usize,
 }
 
 pub struct Relay(Arc<AtomicBool>);
@@ -81,7 +83,7 @@ fn carry(
         let Ok((len, sender)) = from.recv_from(&mut buffer) else { continue };
         note(sender);
         let bytes = &mut buffer[..len];
-        if percent() < faults.lost {
+        if percent() < faults.lost || len > faults.largest {
             continue;
         }
         if percent() < faults.corrupted {
