@@ -19,6 +19,8 @@ const base64 = (key: Uint8Array): string => Buffer.from(key).toString("base64");
 const here = nacl.box.keyPair();
 const far = nacl.box.keyPair();
 const id = base64(far.publicKey);
+/** Whatever hangs is to fail here and not at the end of the stage. */
+const syncMs = 20_000;
 
 let dir: string;
 let machine: Machine;
@@ -45,8 +47,8 @@ beforeEach(async () => {
     join(dir, "wg0.conf"),
     `[Interface]\nPrivateKey = ${base64(far.secretKey)}\nListenPort = 51820\n[Peer]\nPublicKey = ${base64(here.publicKey)}\nAllowedIPs = 10.77.0.2/32, fd77::2/128\n`,
   );
-  node.run(`mkdir -p /run/wireguard; WG_PROCESS_FOREGROUND=1 wireguard-go -f wg0 >/dev/null 2>&1 </dev/null &
-    while [ ! -S /run/wireguard/wg0.sock ]; do sleep 0.01; done
+  node.run(`mkdir -p /run/wireguard; WG_PROCESS_FOREGROUND=1 wireguard-go -f wg0 >/run/wg.log 2>&1 </dev/null &
+    for i in $(seq 500); do [ -S /run/wireguard/wg0.sock ] && break; sleep 0.01; done
     wg setconf wg0 ${dir}/wg0.conf; ip addr add 10.77.0.1/24 dev wg0; ip -6 addr add fd77::1/64 dev wg0 nodad; ip link set wg0 up`);
   writeFileSync(join(dir, "node.conf"), confFor("203.0.113.5"));
 });
@@ -176,7 +178,7 @@ async function open(): Promise<Machine> {
   const within = ["--target", String(pid), "--net", "--mount", "--"];
   return {
     pid,
-    run: (command) => execFileSync("nsenter", [...within, "sh", "-c", command], { encoding: "utf8" }),
+    run: (command) => execFileSync("nsenter", [...within, "sh", "-c", command], { encoding: "utf8", timeout: syncMs }),
     start: (command) => spawn("nsenter", [...within, ...command.split(" ")], { stdio: "ignore" }),
     close: () => child.kill("SIGKILL"),
   };
@@ -191,7 +193,11 @@ async function start(): Promise<void> {
   daemon.stderr?.on("data", (chunk: Buffer) => {
     writeFileSync(log, chunk, { flag: "a" });
   });
-  await until(() => spawnSync("nsenter", [...args, process.execPath, source("cli/culvert.ts"), "status"]).status === 0);
+  await until(
+    () =>
+      spawnSync("nsenter", [...args, process.execPath, source("cli/culvert.ts"), "status"], { timeout: syncMs })
+        .status === 0,
+  );
 }
 
 async function stop(signal: NodeJS.Signals): Promise<void> {
@@ -221,21 +227,34 @@ function status(): Status {
 /** As which address the host there saw a ping of this machine; "nothing" when none came back. */
 function reaches(address: string): string {
   const six = address.includes(":");
-  const table = `table inet seen { set s { type ${six ? "ipv6_addr" : "ipv4_addr"}; flags dynamic; }
-    chain c { type filter hook input priority 0; ${six ? "icmpv6 type echo-request ip6 daddr" : "icmp type echo-request ip daddr"} ${address} add @s { ${six ? "ip6" : "ip"} saddr } } }`;
+  const [family, icmp] = six ? ["ip6", "icmpv6"] : ["ip", "icmp"];
+  const table = `table inet seen {
+    set s { type ${six ? "ipv6_addr" : "ipv4_addr"}; flags dynamic; }
+    chain c {
+      type filter hook input priority 0;
+      ${icmp} type echo-request ${family} daddr ${address} add @s { ${family} saddr }
+    }
+  }`;
   node.run(`nft delete table inet seen 2>/dev/null; nft '${table}'`);
-  const ping = spawnSync("nsenter", ["-t", String(machine.pid), "-n", "-m", "ping", "-n", "-c1", "-W1", address]);
+  const ping = spawnSync("nsenter", ["-t", String(machine.pid), "-n", "-m", "ping", "-n", "-c1", "-W1", address], {
+    timeout: syncMs,
+  });
   if (ping.status !== 0) return "nothing";
   return /elements = \{ ([^ ,}]+)/.exec(node.run("nft list set inet seen s"))?.[1] ?? "nothing";
 }
 
 /** Counts what arrives on the wire from the machine and is neither for the node's endpoint nor a neighbour's. */
 function watchWire(): void {
-  node.run(`nft 'table netdev wire { chain in { type filter hook ingress device n0 priority 0;
-    ip saddr 192.168.1.2 ip daddr 203.0.113.5 udp dport 51820 accept
-    meta protocol arp accept
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
-    counter name beside } counter beside { } }'`);
+  node.run(`nft 'table netdev wire {
+    counter beside { }
+    chain in {
+      type filter hook ingress device n0 priority 0;
+      ip saddr 192.168.1.2 ip daddr 203.0.113.5 udp dport 51820 accept
+      meta protocol arp accept
+      icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
+      counter name beside
+    }
+  }'`);
 }
 
 function beside(): number {

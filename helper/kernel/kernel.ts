@@ -17,9 +17,10 @@ export interface Kernel {
   watch(changed: (change: Change) => void): Close;
   /**
    * Creates or opens the TUN adapter of the plan, persistent; the descriptor is the caller's. vnetHeader: IFF_VNET_HDR,
-   * which our engine wants and wireguard-go does not understand (it reads the header as a packet of unknown version).
+   * which our engine wants. packetInfo: without IFF_NO_PI, which wireguard-go 0.0.20220316 wants of a descriptor it is
+   * handed (it reads a bare packet as one of unknown version).
    */
-  openTun(name: string, vnetHeader: boolean): Promise<Descriptor>;
+  openTun(name: string, vnetHeader: boolean, packetInfo?: boolean): Promise<Descriptor>;
   /**
    * A listening unix socket at path (a leftover is replaced, its directory made, mode 0755), owned by uid, mode 0600. Node
    * would begin to accept on a socket it made itself, and the engine must be the only one to.

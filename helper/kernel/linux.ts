@@ -214,8 +214,8 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
         watcher.close();
       };
     },
-    openTun: async (name, vnetHeader) =>
-      handOver(asked("opening", name, () => native.tunOpen({ name, vnetHeader, persist: true }))),
+    openTun: async (name, vnetHeader, packetInfo = false) =>
+      handOver(asked("opening", name, () => native.tunOpen({ name, vnetHeader, packetInfo, persist: true }))),
     openUapi: async (path, uid) => {
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       const socket = handOver(asked("listening on", path, () => native.unixListen(path, 0o600)));

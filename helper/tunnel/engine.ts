@@ -66,7 +66,7 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
   const handed: Descriptor[] = [];
   let child: ChildProcess;
   try {
-    const tun = await hand(handed, setup.kernel.openTun(linkName, !kind.standIn));
+    const tun = await hand(handed, setup.kernel.openTun(linkName, !kind.standIn, kind.standIn));
     const uapi = await hand(handed, setup.kernel.openUapi(setup.uapiPath, setup.user?.uid ?? 0));
     const udp4 = kind.standIn ? null : await hand(handed, setup.kernel.openUdp(4, setup.listenPort));
     const udp6 = kind.standIn ? null : await hand(handed, setup.kernel.openUdp(6, setup.listenPort));

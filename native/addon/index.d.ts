@@ -21,6 +21,8 @@ export interface TunOptions {
   name: string;
   /** A virtio_net_hdr in front of each packet. */
   vnetHeader: boolean;
+  /** Four bytes of protocol in front of each packet; absent: none. */
+  packetInfo?: boolean;
   /** Absent: as it is. */
   persist?: boolean;
   /** The user who may attach without rights. */

@@ -88,14 +88,16 @@ pub fn nft_probe(fd: i32) -> Result<String, String> {
 pub struct TunOptions {
     pub name: String,
     pub vnet_header: bool,
+    pub packet_info: Option<bool>,
     pub persist: Option<bool>,
     pub owner: Option<u32>,
 }
 
 #[napi]
 pub fn tun_open(options: TunOptions) -> Result<i32, String> {
-    let TunOptions { name, vnet_header, persist, owner } = options;
-    Ok(done(tun::open(&tun::Wanted { name, vnet_header, persist, owner }))?.into_raw_fd())
+    let TunOptions { name, vnet_header, packet_info, persist, owner } = options;
+    let packet_info = packet_info == Some(true);
+    Ok(done(tun::open(&tun::Wanted { name, vnet_header, packet_info, persist, owner }))?.into_raw_fd())
 }
 
 #[napi(object)]

@@ -13,6 +13,8 @@ pub struct Wanted {
     pub name: String,
     /// Each packet with a `virtio_net_hdr` in front, so that several can be handed over as one.
     pub vnet_header: bool,
+    /// Four bytes of protocol in front of each packet.
+    pub packet_info: bool,
     /// Link, addresses and routes outlive the descriptor (kernel/README 12.2). None: as it is.
     pub persist: Option<bool>,
     /// The user who may attach without rights.
@@ -37,7 +39,8 @@ pub fn open(wanted: &Wanted) -> Outcome<OwnedFd> {
     let mut request = Request { name: [0; IFNAMSIZ], flags: 0, rest: [0; 22] };
     request.name[..bytes.len()].copy_from_slice(bytes);
     let header = if wanted.vnet_header { libc::IFF_VNET_HDR } else { 0 };
-    request.flags = (libc::IFF_TUN | libc::IFF_NO_PI | header) as i16;
+    let bare = if wanted.packet_info { 0 } else { libc::IFF_NO_PI };
+    request.flags = (libc::IFF_TUN | bare | header) as i16;
     let device = sys::open("/dev/net/tun", libc::O_RDWR | libc::O_NONBLOCK).doing("opening /dev/net/tun")?;
     let fd = device.as_raw_fd();
     sys::ioctl(fd, TUNSETIFF, &mut request).doing(what())?;
