@@ -35,9 +35,39 @@ export async function openLab(topology: Topology): Promise<Lab> {
   const folder = mkdtempSync(join(labRoot, "lab-"));
   const machines = new Map<string, Machine>();
   const events: ServiceEvent[] = [];
-
-  await Promise.all(topology.machines.map(async (spec) => machines.set(spec.name, await startMachine(spec))));
   const wires = new Map<string, Wire>();
+  const close = async (): Promise<void> => {
+    const networks = new Set([...machines.values()].map((machine) => networkOf(machine.pid)));
+    for (const wire of wires.values()) kill(wire.pid);
+    await until("every process of the lab ends", () => killMembers(networks) || undefined);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await build(topology, { folder, machines, wires, events });
+  } catch (failed) {
+    await close();
+    throw failed;
+  }
+  return {
+    topology,
+    machine: (name) => must(machines, name),
+    wire: (name) => must(wires, name),
+    events: (machine, event) =>
+      events.filter((e) => e.machine === machine && (event === undefined || e.event === event)),
+    folder,
+    close,
+  };
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly machines: Map<string, Machine>;
+  readonly wires: Map<string, Wire>;
+  readonly events: ServiceEvent[];
+}
+
+async function build(topology: Topology, { folder, machines, wires, events }: Parts): Promise<void> {
+  await Promise.all(topology.machines.map(async (spec) => machines.set(spec.name, await startMachine(spec))));
   await Promise.all(
     topology.wires.map(async (spec, index) => {
       const records = join(folder, "wires", spec.name);
@@ -52,22 +82,6 @@ export async function openLab(topology: Topology): Promise<Lab> {
       await startServices(machine, spec, events);
     }),
   );
-
-  const networks = new Set([...machines.values()].map((machine) => networkOf(machine.pid)));
-  const close = async (): Promise<void> => {
-    for (const wire of wires.values()) kill(wire.pid);
-    await until("every process of the lab ends", () => killMembers(networks) || undefined);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  return {
-    topology,
-    machine: (name) => must(machines, name),
-    wire: (name) => must(wires, name),
-    events: (machine, event) =>
-      events.filter((e) => e.machine === machine && (event === undefined || e.event === event)),
-    folder,
-    close,
-  };
 }
 
 async function startServices(machine: Machine, spec: MachineSpec, events: ServiceEvent[]): Promise<void> {
