@@ -61,8 +61,8 @@ test("ARP and neighbour discovery belong to the link; pings to strangers do not"
 
 test("a flood is counted frame by frame, also over a change of the rules", async () => {
   const before = watch.counts();
-  const out = framesOut();
   watch.follow(rules);
+  const out = framesOut();
   stop = await flood();
   await until(() => framesOut() - out > 2000);
   watch.follow({ ...rules, answers: [] });

@@ -151,22 +151,27 @@ fn run(sockets: &[(OwnedFd, String)], allowed: &Allowed, counts: &Mutex<Counts>,
     let mut fds = vec![stop.as_raw_fd()];
     fds.extend(sockets.iter().map(|(socket, _)| socket.as_raw_fd()));
     while let Ok(ready) = sys::readable(&fds, -1) {
-        if ready[0] {
-            return;
-        }
-        for ((socket, device), _) in sockets.iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
+        // told to stop: what has left by then is still counted
+        let stopped = ready[0];
+        for ((socket, device), _) in sockets.iter().zip(&ready[1..]).filter(|(_, ready)| **ready || stopped) {
             if !drain(socket, device, allowed, counts) {
                 return;
             }
         }
+        if stopped {
+            return;
+        }
     }
 }
+
+/// At most so many frames a turn: whoever asks for the counts waits no longer than these take.
+const TURN: usize = 8192;
 
 /// False: the socket is broken. A link that goes down or away says so once (ENETDOWN) and may come back.
 fn drain(socket: &OwnedFd, device: &str, allowed: &Allowed, counts: &Mutex<Counts>) -> bool {
     let mut buffer = [0; SNAP as usize];
     let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
+    for _ in 0..TURN {
         let got = sys::receive_from::<libc::sockaddr_ll>(socket.as_raw_fd(), &mut buffer, libc::MSG_DONTWAIT);
         match got {
             Ok((length, from)) => {
@@ -179,14 +184,13 @@ fn drain(socket: &OwnedFd, device: &str, allowed: &Allowed, counts: &Mutex<Count
                     }
                 }
             }
-            Err(Errno(libc::EAGAIN)) => {
-                counts.missed += missed(socket);
-                return true;
-            }
+            Err(Errno(libc::EAGAIN)) => break,
             Err(Errno(libc::EINTR | libc::ENETDOWN | libc::ENOBUFS)) => {}
             Err(_) => return false,
         }
     }
+    counts.missed += missed(socket);
+    true
 }
 
 /// Since it was last asked (PACKET_STATISTICS reads and clears).

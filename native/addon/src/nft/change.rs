@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expression;
 use super::interval;
-use super::matches::{self, Anonymous};
+use super::rule::{self, Anonymous};
 use super::value::{Base, Devices, Rule, SetType, TableFamily};
 use super::*;
 use crate::netlink::message::{Message, NLM_F_APPEND, NLM_F_CREATE};
@@ -196,7 +196,7 @@ impl Batch {
 
     fn add_rule(&mut self, family: TableFamily, table: &str, chain: &str, rule: &Rule) -> Result<(), Errno> {
         let mut anonymous: Anonymous = Vec::new();
-        let mut list = matches::write(family, rule, &mut anonymous)?;
+        let mut list = rule::write(family, rule, &mut anonymous)?;
         let first = self.sets + 1;
         for types in anonymous {
             self.sets += 1;

@@ -1,16 +1,19 @@
 //! nfnetlink: nftables tables of helper/plan/nft.ts, written in one transaction and read back into the same value.
 //!
-//! `value` is the ruleset as a value, `expression` the kernel's expressions and their bytes, `matches` the way between
-//! the two, both directions; `interval` turns prefixes into what an interval set stores; `change` writes, `read` reads,
-//! `probe` asks what this kernel can.
+//! `value` is the ruleset as a value, `expression` the kernel's expressions and their bytes, `rule` the way between the
+//! two, both directions (`write_match`, `read_match`, `words`); `interval` turns prefixes into what an interval set
+//! stores; `change` writes, `read` reads, `probe` asks what this kernel can.
 
 pub mod change;
 mod expression;
 mod interval;
-mod matches;
 pub mod probe;
 pub mod read;
+mod read_match;
+mod rule;
 mod value;
+mod words;
+mod write_match;
 
 use std::os::fd::RawFd;
 

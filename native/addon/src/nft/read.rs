@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::change::{EGRESS, HOOKS};
 use super::expression;
 use super::interval;
-use super::matches;
+use super::rule;
 use super::value::{Base, Devices, Rule, SetType, TableFamily};
 use super::*;
 use crate::netlink::message::{attributes, network_number, string};
@@ -238,7 +238,7 @@ fn read_rule(
     list: &[expression::Expression],
     elements: &dyn Fn(&str) -> Option<Vec<u8>>,
 ) -> ReadRule {
-    match matches::read(family, note, list, elements) {
+    match rule::read(family, note, list, elements) {
         Some((rule, packets, bytes)) => ReadRule::Ours { rule, packets, bytes },
         None => ReadRule::Foreign { foreign: format!("{list:?}") },
     }
