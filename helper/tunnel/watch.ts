@@ -59,6 +59,8 @@ export function watchMachine(
 const tickMs = 1000;
 /** WireGuard answers data within 10 s at the latest (Keepalive-Timeout, paper 6.5); 5 s more is its own Rekey-Timeout. */
 const silentMs = 15_000;
+/** An engine that does not answer this often, each time for two seconds, hangs: as good as dead, and made anew. */
+const mostUnanswered = 2;
 
 export function watchTraffic(
   deps: Deps & { readonly now: () => number },
@@ -70,6 +72,7 @@ export function watchTraffic(
   let first: PeerState | null = null;
   let quiet: { sinceTx: number; at: number } | null = null;
   let busy = false;
+  let unanswered = 0;
   const tick = async (): Promise<void> => {
     const state = machine();
     const { engine } = live;
@@ -79,6 +82,7 @@ export function watchTraffic(
       return;
     }
     const peer = await engine.state(state.node);
+    unanswered = 0;
     if (peer === undefined || machine().epoch !== state.epoch) return;
     const at = deps.now();
     if (last?.epoch !== state.epoch) {
@@ -103,9 +107,13 @@ export function watchTraffic(
     if (busy) return;
     busy = true;
     tick()
-      // an engine that does not answer has died or is dying, and its end is an event of its own
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         deps.log("engine not read", { error: String(error) });
+        unanswered += 1;
+        if (unanswered < mostUnanswered) return;
+        unanswered = 0;
+        // its end is an event of its own
+        await live.engine?.stop();
       })
       .finally(() => {
         busy = false;
