@@ -4,7 +4,7 @@
 import { explore, type Cube } from "./classes.ts";
 import { bornLater, none, type Fault } from "./faults.ts";
 import { isToMany } from "./fib.ts";
-import type { Machine } from "./machine.ts";
+import { localTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { walk, type Routing } from "./walk.ts";
@@ -92,6 +92,8 @@ function routingAlone(state: State): Looked {
 }
 
 function beyondRouting({ wanted }: State, fault: Fault, packet: Packet): boolean {
+  // 7.5: table local answers for the broadcast address of each network before any rule of ours
+  if (packet.covering(localTable)[0]?.type === "broadcast") return true;
   // an uplink without an address borrows one, the tunnel's too
   if (isToMany(packet, "destination") || wanted.isQuery(packet) || wanted.isInside("source", packet)) return true;
   // a service's port answers and asks alike, to routing
