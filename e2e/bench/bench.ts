@@ -5,11 +5,17 @@ import { parseArgs } from "node:util";
 
 import { enter, inside } from "../lab/enter.ts";
 import { benchConnect } from "./connect.ts";
+import { benchModel } from "./model.ts";
+import { benchMutation } from "./mutation.ts";
 import { printRows, type Row } from "./rows.ts";
 
 type Bench = (rounds: number, note: (line: string) => void) => Promise<readonly Row[]>;
 const benches: Readonly<Record<string, { readonly run: Bench; readonly rounds: number; readonly quick: number }>> = {
   connect: { run: benchConnect, rounds: 20, quick: 3 },
+  // 200 policies of 200 packets; quick: 20 of 50
+  model: { run: benchModel, rounds: 200, quick: 20 },
+  // three sample plans; quick: one of them
+  mutation: { run: benchMutation, rounds: 3, quick: 1 },
 };
 
 const { values, positionals } = parseArgs({

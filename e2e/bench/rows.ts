@@ -3,7 +3,7 @@
 export interface Row {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "MiB";
+  readonly unit: "ms" | "MiB" | "count";
   readonly min: number;
   readonly max: number;
   readonly n: number;
@@ -17,6 +17,11 @@ export function rowOf(name: string, unit: Row["unit"], samples: readonly number[
   const median = (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
   const round = (value: number): number => Math.round(value * 100) / 100;
   return { name, value: round(median), unit, min: round(at(0)), max: round(at(sorted.length - 1)), n: sorted.length };
+}
+
+/** What is counted, not measured: one value. */
+export function countOf(name: string, value: number): Row {
+  return { name, value, unit: "count", min: value, max: value, n: 1 };
 }
 
 /** For people: one aligned line a row. */

@@ -7,25 +7,31 @@ import type { Origin } from "./packet.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { walk, type End, type Routing } from "./walk.ts";
 
-/** `one` must have been made with the questions and routes of both (stateOf with both plans' lines in it). */
-export function sameFate(state: State, one: Machine, other: Machine): boolean {
+/**
+ * `other` is `one` with another gate (`change` gate) or with other rules (`change` rules); it must ask nothing that the
+ * classes of the state do not know. A gate is compared with any routing, whole and by itself, and so for every fault.
+ */
+export function sameFate(state: State, one: Machine, other: Machine, change: "gate" | "rules"): boolean {
   const names = [...one.links.keys()];
-  const bound = names.flatMap((name) => sockets(state, name, "set"));
-  const sent = [...sockets(state, null, "set"), ...sockets(state, null, "unset"), ...bound];
   const coming: Origin[] = names.map((device) => ({ kind: "arriving", device }));
+  const bound = sockets(state, null, "set");
+  if (change === "rules") {
+    const more = names.flatMap((name) => sockets(state, name, "set"));
+    const cubes = starts(state, [...bound, ...sockets(state, null, "unset"), ...more, ...coming]);
+    const real: Routing = { kind: "model" };
+    return [none, ...state.faults].every((fault) => agree(state, cubes, fault.change(one), fault.change(other), real));
+  }
   const frames: Origin[] = state.devices.map((device) => ({ kind: "frame", device }));
-  const cubes = [
-    ...starts(state, [...sent, ...coming, ...frames]),
-    ...starts(state, frames, "arp"),
-    ...starts(state, frames, "other"),
-  ];
-  const devices = [...state.devices, ...names];
-  const any: Routing = { kind: "any", devices };
+  const odd = [...starts(state, frames, "arp"), ...starts(state, frames, "other")];
+  const cubes = [...starts(state, [...bound, ...coming, ...frames]), ...odd];
+  const any: Routing = { kind: "any", devices: [...new Set([...state.devices, ...names])] };
+  const only = (machine: Machine, family: "inet" | "netdev"): Machine => ({
+    ...machine,
+    nft: machine.nft.filter((table) => table.family === family),
+  });
   return (
     agree(state, cubes, one, other, any) &&
-    [none, ...state.faults].every((fault) =>
-      agree(state, cubes, fault.change(one), fault.change(other), { kind: "model" }),
-    )
+    (["inet", "netdev"] as const).every((family) => agree(state, cubes, only(one, family), only(other, family), any))
   );
 }
 

@@ -6,7 +6,7 @@ import {
   familyOf,
   hostPrefix,
   networkOf,
-  overlaps,
+  covers,
   type Address,
   type Family,
   type Prefix,
@@ -123,6 +123,10 @@ function* ofItself(state: State): Generator<Need> {
   for (const address of mine)
     if (local.includes(hostPrefix(address)) && unshared(state, address))
       yield { property: "P5", what: "this machine to itself", origin, source: address, destination: address };
+  for (const inside of state.plan.link?.addresses ?? []) {
+    const address = addressOf(inside);
+    yield { property: "P5", what: "this machine to its inside self", origin, source: address, destination: address };
+  }
 }
 
 /** An address on two links is nobody's in particular. */
@@ -140,11 +144,10 @@ function* ofLink(state: State, { name }: LinkFact): Generator<Need> {
     ...rest,
   });
   for (const source of own(state, name, 4)) {
-    const destination = text("203.0.113.1");
-    for (const gateway of gatewaysOf(state, name, 4))
-      yield sent("ARP", frame, { carries: "arp", source, destination: gateway });
-    yield sent("ARP probe", frame, { carries: "arp", source: text("0.0.0.0"), destination });
-    yield sent("802.1X", frame, { carries: "other", source, destination, ethertype: 0x888e });
+    for (const destination of [...gatewaysOf(state, name, 4), ...honoured(state, name)])
+      yield sent("ARP", frame, { carries: "arp", source, destination });
+    yield sent("ARP probe", frame, { carries: "arp", source: text("0.0.0.0"), destination: source });
+    yield sent("802.1X", frame, { carries: "other", source, destination: source, ethertype: 0x888e });
     const asking = { protocol: 17, sport: 68, dport: 67 };
     for (const from of [program, frame])
       yield sent("DHCPv4 asking", from, { source: text("0.0.0.0"), destination: text("255.255.255.255"), ...asking });
@@ -162,6 +165,11 @@ function* ofLink(state: State, { name }: LinkFact): Generator<Need> {
     yield sent("DHCPv6 asking", program, { ...asking, destination: text("ff02::1:2") });
     yield sent("DHCPv6 renewing", program, { ...asking, destination: text("fe80::1234") });
   }
+}
+
+/** A host of each honoured IPv4 network of the link. */
+function honoured({ wanted }: State, device: string): Address[] {
+  return wanted.lan.filter((l) => l.device === device && familyOf(l.prefix) === 4).map((l) => addressOf(l.prefix));
 }
 
 function gatewaysOf({ facts }: State, device: string, family: Family): Address[] {
@@ -245,26 +253,33 @@ function* inbound(state: State, { name }: LinkFact): Generator<Need> {
   yield* fromDirect(state, name);
 }
 
-/** Answers of what a rule sends direct, as far as no earlier rule has taken its network. */
+/** Answers of what a rule sends direct, as far as no earlier rule has taken their address. */
 function* fromDirect(state: State, name: string): Generator<Need> {
   if (state.name === "connecting" || strict(state, name)) return;
   for (const [place, rule] of state.policy.rules.entries()) {
-    const prefix = rule.match.destination?.[0];
-    if (rule.lane !== "direct" || prefix === undefined || (prefix.includes(":") && state.policy.ipv6 === "block"))
-      continue;
-    const earlier = state.policy.rules.slice(0, place).flatMap((r) => r.match.destination ?? ["0.0.0.0/0", "::/0"]);
-    if (
-      earlier.some((taken) => overlaps(taken as Prefix, prefix)) ||
-      gatewaysOf(state, name, familyOf(prefix)).length === 0
-    )
-      continue;
-    for (const destination of own(state, name, familyOf(prefix)).filter((a) => unshared(state, a) && !linkLocal(a)))
-      yield {
-        ...{ property: "P5", what: "answers of a direct network", origin: { kind: "arriving", device: name } },
-        ...{ source: addressOf(prefix), destination, protocol: 6, sport: 443, ct: ctStates.establishedReply },
-      };
+    if (rule.lane !== "direct") continue;
+    const earlier = state.policy.rules.slice(0, place).flatMap((r) => r.match.destination ?? [...everywhere]);
+    for (const prefix of firstOfEach(rule.match.destination ?? [])) {
+      const source = addressOf(prefix);
+      const blocked = source.includes(":") && state.policy.ipv6 === "block";
+      if (
+        blocked ||
+        earlier.some((taken) => covers(taken, source)) ||
+        gatewaysOf(state, name, familyOf(source)).length === 0
+      )
+        continue;
+      for (const destination of own(state, name, familyOf(source)).filter((a) => unshared(state, a) && !linkLocal(a)))
+        yield {
+          ...{ property: "P5", what: "answers of a direct network", origin: { kind: "arriving", device: name } },
+          ...{ source, destination, protocol: 6, sport: 443, ct: ctStates.establishedReply },
+        };
+    }
   }
 }
+
+const everywhere = ["0.0.0.0/0", "::/0"] as Prefix[];
+const firstOfEach = (all: readonly Prefix[]): Prefix[] =>
+  ([4, 6] as const).flatMap((family) => all.filter((p) => familyOf(p) === family).slice(0, 1));
 
 /** Strict reverse path filtering is the owner's wish and drops by itself (10.1). */
 const strict = ({ machine }: State, device: string): boolean =>

@@ -78,21 +78,11 @@ export function prove(input: ProofInput): Proof | Counterexample {
   let cases = 0;
   const alone = new Set<Plan>();
   for (const plan of [connecting, connected, locked]) {
-    const state = stateOf(input, plan);
-    cases += 1 + state.faults.length;
-    const [ajar] = openEnds(plan);
-    if (ajar !== undefined) return broken("P9", plan.state, { chain: ajar });
-    const leaked = leaks(state);
-    if (leaked.alone) alone.add(plan);
-    classes += leaked.classes;
-    const leak = plainest(state, leaked.findings);
-    if (leak) return leak;
-    for (const check of checksOf(state)) {
-      const looked = check(state);
-      classes += looked.classes;
-      const worst = plainest(state, looked.findings);
-      if (worst) return worst;
-    }
+    const state = proveState(input, plan);
+    if (state.kind === "counterexample") return state;
+    if (state.alone) alone.add(plan);
+    classes += state.classes;
+    cases += state.cases;
   }
   const moved = steps(input, alone);
   classes += moved.classes;
@@ -109,6 +99,29 @@ export function prove(input: ProofInput): Proof | Counterexample {
     states: cases + 1,
     limits: limits.filter((limit) => limit !== "raw-frames-on-new-devices" || !input.facts.features.devicePrefix),
   };
+}
+
+/** One plan, with everything that may go wrong while it is in force; the steps to it and from it are `prove`'s. */
+export function proveState(
+  input: Omit<ProofInput, "plans">,
+  plan: Plan,
+):
+  | Counterexample
+  | { readonly kind: "held"; readonly alone: boolean; readonly classes: number; readonly cases: number } {
+  const [ajar] = openEnds(plan);
+  if (ajar !== undefined) return broken("P9", plan.state, { chain: ajar });
+  const state = stateOf(input, plan);
+  const leaked = leaks(state);
+  let classes = leaked.classes;
+  const leak = plainest(state, leaked.findings);
+  if (leak) return leak;
+  for (const check of checksOf(state)) {
+    const looked = check(state);
+    classes += looked.classes;
+    const worst = plainest(state, looked.findings);
+    if (worst) return worst;
+  }
+  return { kind: "held", alone: leaked.alone, classes, cases: 1 + state.faults.length };
 }
 
 function checksOf(state: State): ((state: State) => Looked)[] {

@@ -1,0 +1,106 @@
+// (pure) One question, the kernel's answer and the model's: what differs, in words. The machine is the one that was read.
+import type { Address } from "../../helper/contract/prefix.ts";
+import type { Question, Reading, RouteAnswer } from "../../helper/kernel/native.ts";
+import type { Facts } from "../../helper/plan/facts.ts";
+import type { NftTable } from "../../helper/plan/nft.ts";
+import { concrete } from "../../helper/proof/concrete.ts";
+import { lookup } from "../../helper/proof/fib.ts";
+import { value, factsOf } from "../../helper/proof/ground.ts";
+import { machineOf, type Machine } from "../../helper/proof/machine.ts";
+import { chooseSource } from "../../helper/proof/source.ts";
+import { walk } from "../../helper/proof/walk.ts";
+import { devices } from "./model-random.ts";
+
+/** What became of a packet that was really sent. */
+export interface Sent {
+  /** errno's symbol; null: the kernel took it */
+  readonly error: string | null;
+  /** Notes of the lines whose counters moved. */
+  readonly hits: readonly string[];
+}
+
+/**
+ * UDP from a socket that names no device: what this process can send with a mark and a source. To itself the machine
+ * would answer "port unreachable" and move counters of its own.
+ */
+export function sendable(question: Question): boolean {
+  const own = devices.some((d) => d.addresses.some((a) => a.startsWith(`${question.to}/`)));
+  return question.oif === undefined && question.protocol !== 6 && !own && question.to !== "127.0.0.1";
+}
+
+export function differencesIn(
+  reading: Reading,
+  question: Question,
+  seen: RouteAnswer | Sent,
+  gate: readonly NftTable[] = [],
+): string[] {
+  const machine: Machine = { ...machineOf(factsFrom(reading), null, true), nft: gate };
+  return "hits" in seen
+    ? sentDifferently(machine, reading, question, seen)
+    : routedDifferently(machine, reading, question, seen);
+}
+
+function packetOf(reading: Reading, question: Question) {
+  const device = question.oif ?? null;
+  const fields = {
+    origin: { kind: "socket", device, source: question.from === undefined ? "unset" : "set", kernel: false },
+    source: question.from ?? null,
+    destination: question.to,
+    protocol: question.protocol ?? 17,
+    sport: question.sport ?? 40000,
+    dport: question.dport ?? 7777,
+    mark: question.mark ?? 0,
+    uid: question.uid ?? 0,
+  } as const;
+  return concrete(value(fields), reading.routes);
+}
+
+function routedDifferently(machine: Machine, reading: Reading, question: Question, answer: RouteAnswer): string[] {
+  const packet = packetOf(reading, question);
+  // without a protocol IPv4 is asked as UDP (inet_rtm_getroute), IPv6 as none
+  const none = question.protocol === undefined && question.to.includes(":");
+  const asked = none ? { ...packet, protocol: () => false } : packet;
+  const decision = lookup(machine, asked, {
+    iif: null,
+    oif: question.oif ?? null,
+    sourceKnown: question.from !== undefined,
+    kernel: false,
+  });
+  if (decision.kind === "refused" || answer.kind === "refused") {
+    const model = decision.kind === "refused" ? decision.errno : `route by ${decision.device ?? "lo"}`;
+    const kernel = answer.kind === "refused" ? answer.code : `route by ${answer.route.legs[0]?.dev ?? "nothing"}`;
+    return model === kernel ? [] : [`model ${model}, kernel ${kernel}`];
+  }
+  const leg = answer.route.legs[0];
+  const local = answer.route.type === "local" || leg?.dev === "lo";
+  const told = (device: string | null, via: Address | null, source: Address | null): string =>
+    `${device ?? "lo"}${device === null || via === null ? "" : ` via ${via}`}${source === null ? "" : ` from ${source}`}`;
+  const source =
+    question.from === undefined && answer.route.src !== null
+      ? chooseSource(machine, packet, decision, decision.device === null)
+      : null;
+  const model = told(decision.device, decision.gateway, source);
+  const kernel = told(
+    local ? null : (leg?.dev ?? null),
+    leg?.via ?? null,
+    question.from === undefined ? answer.route.src : null,
+  );
+  return model === kernel ? [] : [`model ${model}, kernel ${kernel}`];
+}
+
+function sentDifferently(machine: Machine, reading: Reading, question: Question, seen: Sent): string[] {
+  const { end, steps } = walk(machine, packetOf(reading, { ...question, protocol: 17 }));
+  const hits = steps.flatMap((s) => (s.kind === "hook" && s.step.rule !== null ? [s.step.rule.note] : []));
+  const differences: string[] = [];
+  if (hits.join() !== [...seen.hits].sort((a, b) => hits.indexOf(a) - hits.indexOf(b)).join())
+    differences.push(`model met [${hits.join()}], kernel [${seen.hits.join()}]`);
+  // a drop at output is told to the sender as EPERM, one at egress is not
+  const expected = end.kind === "refused" ? end.errno : end.kind === "dropped" && end.at === "output" ? "EPERM" : null;
+  if (expected !== seen.error && !(end.kind === "dropped" && end.at === "reroute"))
+    differences.push(`model ${expected ?? "sent"}, kernel ${seen.error ?? "sent"}`);
+  return differences;
+}
+
+function factsFrom(reading: Reading): Facts {
+  return { ...factsOf(), ...reading, nexthops: reading.nexthops ?? [] };
+}
