@@ -15,7 +15,7 @@ import { countOf, type Row } from "./rows.ts";
 import { reasonFor } from "./survivors.ts";
 
 const samples = ["rules-connected", "lan-off", "welcomed-service"];
-const states = ["connected", "connecting", "locked"] as const;
+type BrokenState = "connected" | "connecting" | "locked";
 
 export interface Tally {
   tried: number;
@@ -46,7 +46,7 @@ export async function benchMutation(rounds: number, note: (line: string) => void
   ];
 }
 
-export function breakPlan(sample: string, state: (typeof states)[number], tally: Tally): void {
+export function breakPlan(sample: string, state: BrokenState, tally: Tally): void {
   const request = samplePlans[sample];
   if (request?.exit == null) throw new Error(`no sample ${sample}`);
   const input = { policy: request.policy, facts: withRules(request.facts), exit: request.exit };
@@ -68,13 +68,13 @@ export function breakPlan(sample: string, state: (typeof states)[number], tally:
 type Input = Parameters<typeof stateOf>[0];
 
 /** A line missing changes one plan; the steps around it are walked only where its gate leans on routing. */
-function isNoticed(input: Input, plans: Plans, state: (typeof states)[number], plan: Plan): boolean {
+function isNoticed(input: Input, plans: Plans, state: BrokenState, plan: Plan): boolean {
   const alone = proveState(input, plan);
   if (alone.kind === "counterexample") return true;
   return !alone.alone && prove({ ...input, plans: { ...plans, [state]: plan } }).kind === "counterexample";
 }
 
-type Plans = Readonly<Record<(typeof states)[number], Plan>>;
+type Plans = Readonly<Record<BrokenState, Plan>>;
 
 /** The classes are those of the whole plan; a broken one asks nothing new. Routes change what tables answer, so not them. */
 function changesNothing(whole: State, mutant: Mutant): boolean {
@@ -87,7 +87,7 @@ function changesNothing(whole: State, mutant: Mutant): boolean {
   );
 }
 
-function planOf(request: Request, state: (typeof states)[number]): Plan {
+function planOf(request: Request, state: BrokenState): Plan {
   const answer = compile({ ...request, facts: withRules(request.facts), state, previous: null });
   if (!answer.ok) throw new Error(answer.refusal.code);
   return answer.value;
