@@ -1,44 +1,48 @@
-// What a machine's network is made of, as text: taken before and after, equal means restored. Counters, ages and handles
-// change by themselves and are left out; everything a program could have changed is in.
+// The machine as it is, as text that can be compared: addresses, routes of all tables, rules, nftables, the sysctls of the
+// network, the resolver. Lifetimes count down by themselves and are left out, neighbours come and go.
 import type { Machine } from "./machine.ts";
 
 export type Snapshot = Readonly<Record<string, string>>;
 
-const parts: Readonly<Record<string, string>> = {
-  links: "ip -o link | sed 's/ qlen .*//'",
-  addresses: "ip -o addr | sed 's/ valid_lft.*//; s/\\\\.*//'",
-  "rules of IPv4": "ip rule",
-  "rules of IPv6": "ip -6 rule",
-  "routes of IPv4": "ip route show table all",
-  "routes of IPv6": "ip -6 route show table all | sed 's/ expires [0-9]*sec//'",
-  nexthops: "ip nexthop",
+const commands: Readonly<Record<string, string>> = {
+  links: "ip -o link show",
+  addresses: "ip -o addr show",
+  "routes, IPv4": "ip -4 route show table all",
+  "routes, IPv6": "ip -6 route show table all",
+  "rules, IPv4": "ip -4 rule show",
+  "rules, IPv6": "ip -6 rule show",
+  nexthops: "ip nexthop show",
   nft: "nft list ruleset",
-  // every switch of the network but those that count or follow from uptime
-  sysctls:
-    "sysctl -a 2>/dev/null | grep '^net\\.' | grep -Ev 'nf_conntrack_(count|buckets)|stable_secret|\\.mtu_expires|random'",
-  "resolv.conf": "cat /etc/resolv.conf",
+  sysctls: "sysctl -a --pattern '^net\\.'",
+  resolver: "ls -l /etc/resolv.conf | cut -d' ' -f1,3,4; cat /etc/resolv.conf",
 };
 
+/** Counters and clocks among the sysctls; conntrack's count lives as long as its entries. */
+const restless = /^net\.(netfilter\.nf_conntrack_count|ipv[46]\.(route\.)?.*gc_|core\.(bpf|flow_limit))/;
+
 export async function snapshot(machine: Machine): Promise<Snapshot> {
-  const taken = await Promise.all(
-    Object.entries(parts).map(async ([name, command]) => [name, (await machine.exec(command)).stdout] as const),
-  );
-  return Object.fromEntries(taken);
+  const entries = Object.entries(commands).map(async ([name, command]) => {
+    const shown = await machine.exec(command, { mayFail: true });
+    return [name, calm(shown.stdout)] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /** Lines that are there only before (-) or only after (+), by part; empty when nothing differs. */
 export function differences(before: Snapshot, after: Snapshot): readonly string[] {
-  return Object.keys(parts).flatMap((name) => {
-    const [was, is] = [lines(before[name]), lines(after[name])];
+  return Object.keys(commands).flatMap((name) => {
+    const [was, is] = [(before[name] ?? "").split("\n"), (after[name] ?? "").split("\n")];
     const gone = was.filter((line) => !is.includes(line)).map((line) => `${name} - ${line}`);
     const come = is.filter((line) => !was.includes(line)).map((line) => `${name} + ${line}`);
     return [...gone, ...come];
   });
 }
 
-function lines(text = ""): readonly string[] {
+function calm(text: string): string {
   return text
     .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+    .filter((line) => !restless.test(line))
+    .map((line) => line.replace(/ (expires|valid_lft|preferred_lft) \S+/g, "").trimEnd())
+    .sort()
+    .join("\n");
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { priorities } from "../../helper/plan/numbers.ts";
 import { places } from "../lab/places.ts";
 import { connect, openRoad, type Road, seenAs } from "./road.ts";
-import { type Snapshot, snapshot } from "./snapshot.ts";
+import { type Snapshot, snapshot } from "../lab/snapshot.ts";
 
 let road: Road;
 let before: Snapshot;
