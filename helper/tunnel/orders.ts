@@ -239,9 +239,16 @@ async function startOrReuse(deps: Deps, live: Live, outcome: Outcome): Promise<S
 }
 
 async function awaitNode(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
-  const { node, configuration } = preparedOf(live);
+  const { node, configuration, exit } = preparedOf(live);
   const began = performance.now();
-  const answered = (await live.engine?.answered(configuration, deps.answerMs, outcome.signal)) ?? false;
+  let answered = false;
+  for (const share of greetings) {
+    const { engine } = live;
+    if (answered || engine === null || outcome.signal.aborted) break;
+    // WireGuard greets again after 5 s (Rekey-Timeout); whoever clicked should not wait that long for one lost packet
+    if (share !== greetings[0]) await engine.peer({ configuration, endpoint: exit.endpoint });
+    answered = await engine.answered(configuration, share * deps.answerMs, outcome.signal);
+  }
   const tookMs = performance.now() - began;
   outcome.step("node-answers", { state: answered ? "done" : "failed", tookMs });
   if (answered) return { kind: "answered" };
@@ -322,6 +329,9 @@ async function undo(deps: Deps, live: Live): Promise<Said> {
   await readFacts(deps, live);
   return { kind: "undone" };
 }
+
+/** Shares of the deadline, growing: the last one is for nodes that are far away. */
+const greetings = [0.2, 0.3, 0.5] as const;
 
 export async function stopEngine(live: Live): Promise<void> {
   const { engine } = live;

@@ -71,6 +71,15 @@ test("a node that does not answer is undone, and the refusal names it", async ()
   expect(world.kernel.undos).toBe(2);
 });
 
+test("a node that missed the greeting is greeted again before the deadline", async () => {
+  const world = await makeWorld({ answers: false, answerMs: 3000 });
+  const connecting = world.tunnel.connect(a);
+  await world.until((s) => s.state.kind === "connecting" && s.state.steps[1]?.state === "running");
+  await eventually(() => (world.engines[0]?.sets.length ?? 0) >= 2);
+  world.given.answers = true;
+  expect(await connecting).toMatchObject({ ok: true });
+});
+
 test.each([
   ["an unknown node", {}, `${"e".repeat(42)}A=`, "node.unknown"],
   ["no rights", { rights: false }, a, "machine.no-rights"],
@@ -262,6 +271,14 @@ async function makeWorld(options: Given = {}) {
     until: (done: (status: Status) => boolean) => until(tunnel, told, done),
     next: (wanted: (t: Told) => boolean) => nextTold(tunnel, wanted),
   };
+}
+
+async function eventually(done: () => boolean): Promise<void> {
+  const deadline = Date.now() + 4000;
+  while (!done()) {
+    if (Date.now() > deadline) throw new Error("waited 4 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function planOf(state: Plan["state"], variant: string): Plan {
