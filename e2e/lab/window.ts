@@ -3,8 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
+import { houseAt, seenAt } from "./house.ts";
 import type { Lab } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import type { Order, Told } from "./window-child.ts";
@@ -23,7 +23,7 @@ export interface Window {
 
 /** The person's account in the machine; only ids, so that the machine's own files need not know it. */
 export const person = { uid: 1000, gid: 1000, group: 990 } as const;
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const house = "/run/culvert-lab/house";
 
 /**
  * Opens the window on `machine`. Electron and this house are mounted under /run/culvert-lab there, because the person may
@@ -37,8 +37,8 @@ export async function openWindow(lab: Lab, machine: Machine, language = "en"): P
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const display = displayFor(home, ordinary);
   await machine.exec(
-    `mkdir -p /run/culvert-lab/house /run/culvert-lab/electron /run/culvert-lab/home
-     mountpoint -q /run/culvert-lab/house || mount --bind '${root}' /run/culvert-lab/house
+    `${houseAt(house)}
+     mkdir -p /run/culvert-lab/electron /run/culvert-lab/home
      mountpoint -q /run/culvert-lab/electron || mount --bind '${dirname(electron)}' /run/culvert-lab/electron
      mountpoint -q /run/culvert-lab/home || mount --bind '${home}' /run/culvert-lab/home`,
   );
@@ -53,7 +53,7 @@ export async function openWindow(lab: Lab, machine: Machine, language = "en"): P
   const order = talk(child);
   const launch = {
     electron: `/run/culvert-lab/electron/${basename(electron)}`,
-    folder: "/run/culvert-lab/house",
+    folder: house,
     // Chromium refuses its sandbox to root, and without accounts there is only root
     args: [...(ordinary ? [] : ["--no-sandbox"]), `--lang=${language}`],
   };
@@ -93,10 +93,8 @@ export function asPerson(ordinary: boolean): readonly string[] {
 }
 
 function start(machine: Machine, ordinary: boolean, env: Record<string, string>): ChildProcess {
-  const node = process.execPath.startsWith(root)
-    ? `/run/culvert-lab/house/${process.execPath.slice(root.length)}`
-    : process.execPath;
-  const words = [...machine.prefix, ...asPerson(ordinary), node, "/run/culvert-lab/house/e2e/lab/window-child.ts"];
+  const node = seenAt(house, process.execPath);
+  const words = [...machine.prefix, ...asPerson(ordinary), node, `${house}/e2e/lab/window-child.ts`];
   const [first = "", ...rest] = words;
   return spawn(first, rest, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...env } });
 }

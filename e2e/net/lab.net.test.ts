@@ -1,13 +1,16 @@
 // The lab keeps its own promises: what a wire is told it does, what a node says is true, and nothing is left of a lab,
 // however it ends.
-import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { enterCommand } from "../lab/enter.ts";
 import { flood, query } from "../lab/flood.ts";
+import { houseAt, seenAt } from "../lab/house.ts";
 import { internet, nodeIn } from "../lab/internet.ts";
 import { clientKeys, confOf } from "../lab/keys.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
@@ -106,7 +109,11 @@ test("a device is born when it is plugged in and gone when it is pulled out, and
 const accounts = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/)[2] !== "1";
 test.runIf(accounts)("a lab opens without root, in a user namespace", async () => {
   const stranger = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
-  const argv = [...stranger, process.execPath, enterScript, process.execPath, heldLab];
+  // a stranger may not look into the folder that this checkout lies in
+  const place = mkdtempSync(join(tmpdir(), "culvert-house-"));
+  execFileSync("sh", ["-ec", houseAt(place)]);
+  const node = seenAt(place, process.execPath);
+  const argv = [...stranger, node, seenAt(place, enterScript), node, seenAt(place, heldLab)];
   const [first, ...rest] = argv as [string, ...string[]];
   const child = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, HELD_LAB: "user" } });
   const said = await new Promise<string>((done) =>
@@ -115,6 +122,8 @@ test.runIf(accounts)("a lab opens without root, in a user namespace", async () =
   expect(said).toBe(`open, a page tells ${places.home.ipv4}\n`);
   child.kill("SIGKILL");
   await until("nothing left", () => (members("user") === 0 ? true : undefined), 5000);
+  execFileSync("umount", ["--recursive", place]);
+  rmdirSync(place);
 });
 
 test("nothing is left of a lab whose first, outermost or innermost process is killed", async () => {
