@@ -1,6 +1,6 @@
 // What the port opens: descriptors with the rights and marks they must have from the start. Needs root and a network
 // namespace of its own.
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -102,13 +102,26 @@ describe("Unix sockets", () => {
   });
 });
 
-test("pings come back with their round trips, and what does not answer is null", async () => {
-  sh("ip addr add 192.0.2.9/32 dev lo; ip addr add fd00::9/128 dev lo");
-  const trips = await native.ping(["192.0.2.9", "192.0.2.1", "fd00::9", "198.51.100.1"], 0, 300);
-  expect(trips).toEqual([expect.any(Number), null, expect.any(Number), null]);
-  for (const trip of [trips[0], trips[2]]) expect(trip).toBeLessThan(300);
-  await expect(native.ping(["nonsense"], 0, 100)).rejects.toThrow(/EINVAL/);
+test("pings come back with their round trips, and what does not answer is null", () => {
+  const trips = inNewNamespace(`
+    sh("ip link set lo up; ip addr add 192.0.2.9/32 dev lo; ip addr add fd00::9/128 dev lo");
+    const refused = await native.ping(["nonsense"], 0, 100).catch((error) => String(error));
+    const trips = await native.ping(["192.0.2.9", "192.0.2.1", "fd00::9", "198.51.100.1"], 0, 1000);
+    process.stdout.write(JSON.stringify({ refused, trips }));`);
+  expect(trips).toEqual({
+    refused: expect.stringMatching(/EINVAL/) as unknown,
+    trips: [expect.any(Number), null, expect.any(Number), null],
+  });
 });
+
+/** Runs lines with `native` and `sh` where no other test's packets are: a raw socket hears every ICMP of its namespace. */
+function inNewNamespace(lines: string): unknown {
+  const here = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+  const imports = `import { loadNative } from ${here("native.ts")}; import { sh } from ${here("apart.ts")};`;
+  const script = `${imports} const native = loadNative(); ${lines}`;
+  const argv = ["--net", "--", process.execPath, "--input-type=module", "-e", script];
+  return JSON.parse(execFileSync("unshare", argv, { encoding: "utf8", timeout: 20_000 }));
+}
 
 test("no descriptor of ours is left to a child", async () => {
   keep(await kernel.openTun(linkName, false));
