@@ -3,8 +3,8 @@ import type { Lane } from "../../helper/contract/policy.ts";
 
 export function LaneMark({ lane }: { readonly lane: Lane }) {
   return (
-    <span className={`lane ${lane}`} aria-hidden="true">
-      <svg viewBox="0 0 26 10" stroke="currentColor" fill="none">
+    <span className={`lane ${lane}`}>
+      <svg viewBox="0 0 26 10" stroke="currentColor" fill="none" aria-hidden="true">
         {lane === "tunnel" && <path d="M0 5h26" strokeWidth="7" />}
         {lane === "direct" && <path d="M0 2.5h26M0 7.5h26" strokeWidth="1.6" />}
         {lane === "block" && (
