@@ -107,12 +107,17 @@ async function carryOut(order: Order): Promise<unknown> {
 async function launch({ electron, folder, args }: Launch): Promise<number> {
   const began = performance.now();
   const chromiumSandbox = !args.includes("--no-sandbox");
-  app = await _electron.launch({ executablePath: electron, args: [folder, ...args], chromiumSandbox });
+  app = await started({ executablePath: electron, args: [folder, ...args], chromiumSandbox, timeout: 12_000 });
   app.once("close", end);
   page = await app.firstWindow();
   page.setDefaultTimeout(patienceMs);
   await page.locator("h1").first().waitFor();
   return performance.now() - began;
+}
+
+/** Playwright may miss the start of an Electron as old as 22 and wait for ever; then the start is done once more. */
+async function started(options: Parameters<typeof _electron.launch>[0]): Promise<ElectronApplication> {
+  return _electron.launch(options).catch(() => _electron.launch(options));
 }
 
 /** The person closed the window: there is nothing left to steer. */

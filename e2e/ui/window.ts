@@ -82,20 +82,22 @@ async function launch(
   executablePath: string,
   env: Record<string, string>,
 ): Promise<{ app: ElectronApplication; page: Page }> {
-  for (let tries = 2; ; tries--) {
-    const app = await _electron.launch({
-      executablePath,
-      args: [join(import.meta.dirname, "../..")],
-      // Chromium's own sandbox cannot work for root; for everybody else it stays
-      chromiumSandbox: process.getuid?.() !== 0,
-      colorScheme: null,
-      timeout: 25_000,
-      env,
-    });
+  for (let tries = 3; ; tries--) {
+    let app: ElectronApplication | undefined;
     try {
-      return { app, page: app.windows()[0] ?? (await app.firstWindow({ timeout: 12_000 })) };
+      app = await _electron.launch({
+        executablePath,
+        args: [join(import.meta.dirname, "../..")],
+        // Chromium's own sandbox cannot work for root; for everybody else it stays
+        chromiumSandbox: process.getuid?.() !== 0,
+        colorScheme: null,
+        timeout: 12_000,
+        env,
+      });
+      return { app, page: app.windows()[0] ?? (await app.firstWindow({ timeout: 6000 })) };
     } catch (error) {
-      app.process().kill("SIGKILL");
+      // a launch that timed out was ended by Playwright itself
+      app?.process().kill("SIGKILL");
       if (tries === 1) throw error;
     }
   }
