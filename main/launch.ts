@@ -28,19 +28,26 @@ export async function launch(
   const executablePath = process.env["CULVERT_ELECTRON"];
   if (executablePath === undefined || executablePath === "")
     throw new Error("no Electron: node scripts/run.mjs test ui");
-  const app = await _electron.launch({
-    executablePath,
-    args: [join(import.meta.dirname, ".."), ...args],
-    // Chromium's own sandbox cannot work for root; for everybody else it stays
-    chromiumSandbox: process.getuid?.() !== 0,
-    // the window's own theme, not one that Playwright puts over it
-    colorScheme: null,
-    env: {
-      ...(process.env as Record<string, string>),
-      XDG_CONFIG_HOME: join(home.folder, "config"),
-      CULVERT_SOCKET: home.socket,
-      LANGUAGE: "en",
-    },
+  const start = (): ReturnType<typeof _electron.launch> =>
+    _electron.launch({
+      executablePath,
+      timeout: 12_000,
+      args: [join(import.meta.dirname, ".."), ...args],
+      // Chromium's own sandbox cannot work for root; for everybody else it stays
+      chromiumSandbox: process.getuid?.() !== 0,
+      // the window's own theme, not one that Playwright puts over it
+      colorScheme: null,
+      env: {
+        ...(process.env as Record<string, string>),
+        XDG_CONFIG_HOME: join(home.folder, "config"),
+        CULVERT_SOCKET: home.socket,
+        LANGUAGE: "en",
+      },
+    });
+  // Playwright may miss the start of an Electron as old as 22 and wait for ever; then the start is done once more
+  const app = await start().catch((error: unknown) => {
+    if (!String(error).includes("Timeout")) throw error;
+    return start();
   });
   const page = await app.firstWindow();
   return { app, page, close: () => app.close() };
