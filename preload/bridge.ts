@@ -2,6 +2,7 @@
 // sees a channel name; main and preload derive theirs from the keys here. Requests to the helper pass through main,
 // which checks the sender and forwards; main adds nothing to them.
 import type { HelperEvent, Params, RequestName, Result } from "../helper/contract/message.ts";
+import type { App } from "../helper/contract/policy.ts";
 import type { Answer } from "../helper/contract/refusal.ts";
 
 export interface Preferences {
@@ -18,6 +19,23 @@ export type HelperLink =
   | { readonly kind: "absent" }
   | { readonly kind: "not-allowed" }
   | { readonly kind: "wrong-version"; readonly version: string };
+
+/** A program of this machine as the picker shows it; main/apps.ts finds them, each once, in the order of their names. */
+export interface Program {
+  /** How a rule names it. A running program without a desktop entry, Flatpak, snap or unit is its executable. */
+  readonly app: App;
+  /** Its own name in the desktop's language, never empty. */
+  readonly name: string;
+  /** A data: URL of a small picture (PNG or SVG, at most 64 KiB), or null where it has none. */
+  readonly icon: string | null;
+  readonly running: boolean;
+}
+
+/** An account of this machine that a person or a service runs programs as. */
+export interface Account {
+  readonly uid: number;
+  readonly name: string;
+}
 
 /** window → main, answered. */
 export interface Calls {
