@@ -1,12 +1,14 @@
-// Screenshots of every screen in a plain Chromium with a scripted bridge: node e2e/ui/shots.ts [--out DIR] [name …]
-// For eyes, not for judgement: the tests of the window drive the real Electron. Needs the window built (dist/app).
+// Screenshots of every screen with a scripted bridge: node e2e/ui/shots.ts [--out DIR] [--only name,…] [--widths …]
+// [--languages …] [--themes …]. In Electron where CULVERT_ELECTRON names one (then under a display), else in a plain
+// Chromium. For eyes, not for judgement: what must hold is in the tests. Needs the window built (dist/app).
 import { createServer } from "node:http";
 import { mkdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 
 import { build } from "esbuild";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { _electron, chromium, type Page } from "playwright-core";
 
+import { lockCauses } from "../../helper/contract/status.ts";
 import type { Script } from "./scripted/fake-bridge.ts";
 import { goodConf } from "./scripted/scenarios.ts";
 
@@ -34,11 +36,21 @@ const shots: readonly Shot[] = [
   },
   { name: "bypass", scenario: "bypass", act: world(`culvertWorld.drift("rule 4210 deleted", null, true)`) },
   { name: "locked", scenario: "connected", act: world(`culvertWorld.lock("node-silent")`) },
-  { name: "fight", scenario: "connected", act: world(`culvertWorld.lock("fight")`) },
+  ...lockCauses
+    .filter((cause) => cause !== "node-silent")
+    .map((cause) => ({ name: cause, scenario: "connected", act: world(`culvertWorld.lock("${cause}")`) })),
   { name: "failed", scenario: "failed" },
+  { name: "failed-long", scenario: "failed-long" },
+  { name: "switching", scenario: "switching", act: switchNode },
+  { name: "leaking", scenario: "leaking" },
+  { name: "long", scenario: "long" },
+  { name: "drift", scenario: "drift" },
   { name: "unheard", scenario: "connected", act: world(`for (const l of culvertSay.link) l({kind: "absent"})`) },
   { name: "nodes", scenario: "connected", act: go(2) },
   { name: "nodes-many", scenario: "many", act: go(2) },
+  { name: "nodes-one", scenario: "one", act: go(2) },
+  { name: "nodes-none", scenario: "empty", act: go(2) },
+  { name: "nodes-long", scenario: "long", act: go(2) },
   {
     name: "nodes-dead",
     scenario: "off",
@@ -50,6 +62,7 @@ const shots: readonly Shot[] = [
   { name: "lanes", scenario: "connected", act: go(3) },
   { name: "lanes-first", scenario: "first-policy", act: go(3) },
   { name: "lanes-edit", scenario: "connected", act: editLanes },
+  { name: "lanes-long", scenario: "long", act: go(3) },
   {
     name: "rule",
     scenario: "connected",
@@ -82,6 +95,13 @@ const shots: readonly Shot[] = [
     },
   },
 ];
+
+async function switchNode(page: Page): Promise<void> {
+  await go(2)(page);
+  await page.getByText("Lindal").click();
+  await page.locator("aside .btn, [class*=card] .btn").first().click();
+  await go(1)(page);
+}
 
 async function editLanes(page: Page): Promise<void> {
   await go(3)(page);
@@ -141,12 +161,49 @@ async function bridgeCode(): Promise<string> {
   return made.outputFiles[0]?.text ?? "";
 }
 
-async function shoot(browser: Browser, url: string, code: string, shot: Shot, look: Look, out: string): Promise<void> {
-  const context = await browser.newContext({
-    viewport: { width: look.width, height: look.height },
-    reducedMotion: "reduce",
+/** Opens an empty page of a size. */
+interface Camera {
+  open(size: { readonly width: number; readonly height: number }): Promise<Page>;
+  close(): Promise<void>;
+}
+
+async function electronCamera(executablePath: string): Promise<Camera> {
+  const app = await _electron.launch({
+    executablePath,
+    args: [join(import.meta.dirname, "shots-main.cjs")],
+    chromiumSandbox: process.getuid?.() !== 0,
+    colorScheme: null,
   });
-  const page = await context.newPage();
+  await app.firstWindow();
+  return {
+    open: async ({ width, height }) => {
+      const opened = app.waitForEvent("window");
+      await app.evaluate(
+        ({ BrowserWindow }, size) =>
+          new BrowserWindow({ ...size, useContentSize: true, frame: false }).loadURL("about:blank"),
+        { width, height },
+      );
+      const page = await opened;
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      return page;
+    },
+    close: () => app.close(),
+  };
+}
+
+async function chromiumCamera(): Promise<Camera> {
+  const browser = await chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
+  return {
+    open: (viewport) => browser.newPage({ viewport, reducedMotion: "reduce" }),
+    close: () => browser.close(),
+  };
+}
+
+async function shoot(camera: Camera, url: string, code: string, shot: Shot, look: Look, out: string): Promise<void> {
+  const page = await camera.open(look);
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") console.log(`${shot.name}: ${message.text()}`);
   });
@@ -169,7 +226,7 @@ async function shoot(browser: Browser, url: string, code: string, shot: Shot, lo
   await page.screenshot({ path: join(out, name) });
   const clipped = await page.evaluate<string[]>(clippedText);
   if (clipped.length > 0) console.log(`${name}: clipped ${JSON.stringify(clipped)}`);
-  await context.close();
+  await page.close();
 }
 
 /** Text that is wider than its box and neither shortened on purpose nor scrolled. */
@@ -202,14 +259,12 @@ const only = (value("--only") ?? "").split(",").filter(Boolean);
 
 await mkdir(out, { recursive: true });
 const [{ url, close }, code] = await Promise.all([serve(), bridgeCode()]);
-const browser = await chromium.launch({
-  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-  args: ["--no-sandbox"],
-});
+const electron = process.env["CULVERT_ELECTRON"];
+const camera = electron === undefined ? await chromiumCamera() : await electronCamera(electron);
 for (const shot of shots.filter((one) => only.length === 0 || only.includes(one.name)))
   for (const language of languages)
     for (const theme of themes)
       for (const [width, height] of sizes.filter(([width]) => widths.includes(width)))
-        await shoot(browser, url, code, shot, { language, theme, width, height }, out);
-await browser.close();
+        await shoot(camera, url, code, shot, { language, theme, width, height }, out);
+await camera.close();
 close();

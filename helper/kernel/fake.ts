@@ -28,7 +28,7 @@ interface FakeJournal {
 }
 
 const nothing: Plan = {
-  ...{ state: "off", order: "gate-last", link: null, dns: null },
+  ...{ state: "off", order: "gate-last", link: null, dns: null, apps: null },
   ...{ nexthops: [], routes: [], rules: [], nft: [], sysctls: [] },
 };
 let lives = 1000;

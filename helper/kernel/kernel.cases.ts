@@ -216,6 +216,7 @@ async function planOf(kernel: Kernel, state: Extract<PlanState, "connecting" | "
       { key: "net.ipv4.conf.all.accept_redirects", value: "0" },
     ],
     dns: open ? { by: "file", path: resolver.resolvConf.path, servers: ["10.99.0.1" as Address] } : null,
+    apps: null,
   };
 }
 

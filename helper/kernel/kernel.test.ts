@@ -78,7 +78,7 @@ function factsOfCases(): Facts {
       resolvconf: "none",
       resolvConf: { path: "/etc/resolv.conf", target: null, servers: ["192.0.2.1" as Address], immutable: false },
     },
-    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true },
+    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "none" },
     others: [],
     hostName: "case",
   };

@@ -40,7 +40,7 @@ export interface LinuxKernel extends Kernel {
 
 /** What remains when everything of ours is taken away. */
 const nothing: Plan = {
-  ...{ state: "off", order: "gate-last", link: null, dns: null },
+  ...{ state: "off", order: "gate-last", link: null, dns: null, apps: null },
   ...{ nexthops: [], routes: [], rules: [], nft: [], sysctls: [] },
 };
 /** A deletion may take the wrong one of two rules alike (the kernel takes the first that fits): the next round sees it. */

@@ -38,6 +38,7 @@ export function readFacts(
     ipv6: existsSync("/proc/sys/net/ipv6"),
     tun: existsSync("/dev/net/tun"),
     nexthops: nexthops !== null,
+    appMarks: "none",
   };
   return {
     ...rest,

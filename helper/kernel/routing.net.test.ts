@@ -151,7 +151,7 @@ test("addresses read are written as the contract writes them", () => {
 
 function plan(stops: readonly number[], rules: readonly PlanRule[]): Plan {
   return {
-    ...{ state: "locked", order: "gate-first", link: null, dns: null, nexthops: [], nft: [], sysctls: [] },
+    ...{ state: "locked", order: "gate-first", link: null, dns: null, apps: null, nexthops: [], nft: [], sysctls: [] },
     ...{ routes: stops.map(stopIn), rules },
   };
 }

@@ -213,11 +213,12 @@ function plan(): Plan {
     nft: [],
     sysctls: [{ key: "net.ipv4.tcp_syncookies", value: "1" }],
     dns: null,
+    apps: null,
   };
 }
 
 function empty(): Plan {
-  const none = { link: null, nexthops: [], routes: [], rules: [], nft: [], sysctls: [], dns: null };
+  const none = { link: null, nexthops: [], routes: [], rules: [], nft: [], sysctls: [], dns: null, apps: null };
   return { state: "off", order: "gate-last", ...none };
 }
 
@@ -266,7 +267,7 @@ function bare(): Facts {
       resolvconf: "none",
       resolvConf: { path: "/etc/resolv.conf", target: null, servers: [], immutable: false },
     },
-    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true },
+    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "none" },
     others: [],
     hostName: "test",
   };

@@ -128,6 +128,11 @@ export interface KernelFeatures {
   /** egress chain for the empty device prefix */
   readonly devicePrefix: boolean;
   readonly nexthops: boolean;
+  /**
+   * How sockets of programs get their mark at birth: bpf: tracepoints and cgroup/sock_create at the root cgroup; cgroup: a
+   * cgroup of our own, which is weaker; none: not at all, and a rule by program is refused.
+   */
+  readonly appMarks: "bpf" | "cgroup" | "none";
 }
 
 /** Another VPN found up, by the collision map: link, mark, table or rule that gives it away. */

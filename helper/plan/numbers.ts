@@ -17,6 +17,9 @@ export const marks = {
   block: 0xc500_0000,
 } as const;
 
+/** Marks of programs' sockets, one byte for each group of programs that the policy tells apart: 47 of them. */
+export const appMarks = { first: 0xd000_0000, last: 0xfe00_0000, step: 0x0100_0000 } as const;
+
 /** Routing tables, 7600-7699. */
 export const tables = {
   /** default through the tunnel, and an unreachable default under it */

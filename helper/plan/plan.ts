@@ -1,5 +1,6 @@
 // The machine as it shall be: complete, never a delta. Only what is Culvert's own is said here (own link, own tables,
 // own rules, own nft tables, named sysctls, the resolver); everything else of the machine is left as it is.
+import type { App } from "../contract/policy.ts";
 import type { Address, Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { NftTable } from "./nft.ts";
 
@@ -19,6 +20,21 @@ export interface Plan {
   readonly nft: readonly NftTable[];
   readonly sysctls: readonly PlanSysctl[];
   readonly dns: PlanDns | null;
+  /** null where no rule names a program. */
+  readonly apps: PlanApps | null;
+}
+
+/** Sockets marked at birth by who makes them (cgroup/sock_create at the root cgroup). */
+export interface PlanApps {
+  /**
+   * Programs by executable (executable, desktop entry). A task's program class is that of the nearest of these in its
+   * line of execs: children it starts stay in it. Classes from 1; 0: none.
+   */
+  readonly programs: readonly { readonly app: App; readonly class: number }[];
+  /** Programs by where they live (Flatpak, snap, systemd unit: a cgroup or a folder). A task has one place class. */
+  readonly places: readonly { readonly app: App; readonly class: number }[];
+  /** marks[program class][place class]: mark of the socket (within markMask), 0: none. */
+  readonly marks: readonly (readonly number[])[];
 }
 
 /** The TUN adapter. Made by the helper, persistent, so that an engine's death changes no route (12.2). */

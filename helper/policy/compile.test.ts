@@ -32,7 +32,7 @@ describe("golden plans", () => {
 describe("compile", () => {
   test("off is nothing at all", () => {
     const off = plan(request(dualStack, "off", { exit: null }));
-    const nothing = { link: null, nexthops: [], routes: [], rules: [], nft: [], sysctls: [], dns: null };
+    const nothing = { link: null, nexthops: [], routes: [], rules: [], nft: [], sysctls: [], dns: null, apps: null };
     expect(off).toEqual({ state: "off", order: "gate-last", ...nothing });
   });
 

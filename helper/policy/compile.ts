@@ -31,7 +31,7 @@ export function compile(request: Request): Answer<Plan> {
 /** Nothing of ours; but for the closed gate where the kill switch holds from boot on. */
 function off(ground: Ground): Plan {
   const nft = ground.policy.killSwitch === "boot" ? gateOf(ground) : [];
-  const none = { link: null, nexthops: [], routes: [], rules: [], sysctls: [], dns: null };
+  const none = { link: null, nexthops: [], routes: [], rules: [], sysctls: [], dns: null, apps: null };
   return { state: "off", order: "gate-last", ...none, nft };
 }
 
@@ -48,6 +48,7 @@ function on(ground: Ground): Plan {
     nft: gateOf(ground),
     sysctls: sysctlsOf(ground),
     dns: dnsOf(ground),
+    apps: null,
   };
 }
 

@@ -44,7 +44,7 @@ export function machine(links: readonly LinkSpec[], more: readonly RouteFact[] =
         immutable: false,
       },
     },
-    features: { ipv6, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true },
+    features: { ipv6, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "none" },
     others: [],
     hostName: "laptop",
   };

@@ -42,7 +42,7 @@ export function factsOf({ links = uplinks, routes = mainRoutes, rules = [], sysc
       resolvconf: "none",
       resolvConf: { path: "/etc/resolv.conf", target: null, servers: [], immutable: false },
     },
-    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true },
+    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "none" },
     others: [],
     hostName: "machine",
   };

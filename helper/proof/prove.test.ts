@@ -196,7 +196,7 @@ function input(change: Change = (p) => p): ProofInput {
 function plan(state: "connecting" | "connected" | "locked"): Plan {
   const open = state === "connected";
   return {
-    ...{ state, order: open ? "gate-last" : "gate-first", nexthops: [], sysctls: [], dns: null },
+    ...{ state, order: open ? "gate-last" : "gate-first", nexthops: [], sysctls: [], dns: null, apps: null },
     link: { name: linkName, mtu: 1420, txQueueLen: 500, addresses: exit.inside },
     routes: ([4, 6] as const).flatMap((family) => routes(family, open)),
     rules: ([4, 6] as const).flatMap(rules),

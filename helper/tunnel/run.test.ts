@@ -283,7 +283,18 @@ async function eventually(done: () => boolean): Promise<void> {
 
 function planOf(state: Plan["state"], variant: string): Plan {
   const sysctls = [{ key: variant, value: "1" }];
-  return { state, order: "gate-first", link: null, nexthops: [], routes: [], rules: [], nft: [], sysctls, dns: null };
+  return {
+    state,
+    order: "gate-first",
+    link: null,
+    nexthops: [],
+    routes: [],
+    rules: [],
+    nft: [],
+    sysctls,
+    dns: null,
+    apps: null,
+  };
 }
 
 class TestKernel implements Kernel {
@@ -310,7 +321,15 @@ class TestKernel implements Kernel {
     const link = { index: 9, name: "culvert0", kind: "tun", type: 65534, up: true, carrier: true, loopback: false };
     const links = this.gone ? [] : [{ ...link, mtu: 1420, mac: "", master: 0, xdp: false, clsact: false }];
     const others = this.given.other === true ? [{ name: "Tailscale", evidence: "tailscale0", excludes: true }] : [];
-    const all = { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true };
+    const all = {
+      ipv6: true,
+      tun: true,
+      nft: true,
+      owner: true,
+      devicePrefix: true,
+      nexthops: true,
+      appMarks: "none" as const,
+    };
     return {
       ...{
         links,

@@ -215,9 +215,71 @@ export function scenarios(at: number): Record<string, Scenario> {
     bypass: { ...on, notices: ["bypass.xdp"] },
     failing: { ...off, connectFails: unreachable },
     failed: { ...off, state: { kind: "failed", node: refOf(first), refusal: unreachable } },
+    "failed-long": {
+      ...off,
+      state: {
+        kind: "failed",
+        node: refOf(first),
+        refusal: {
+          code: "plan.leaks",
+          data: {
+            property: "P1",
+            packet:
+              "udp from 2001:db8:85a3:8d3:1319:8a2e:370:7348 to 2001:db8:ffff:ffff:ffff:ffff:ffff:fffe port 53 by uid 1000, mark 0x0, out of enx00e04c680123",
+            way: "Backup of everything to the office",
+          },
+        },
+      },
+    },
+    one: { ...off, nodes: nodes.slice(0, 1) },
+    switching: { ...on, stopAtStep: 2, stepMs: 30 },
+    drift: { ...on, proofAgeMs: 200_000 },
+    long: {
+      ...on,
+      nodes: longNodes(at),
+      policy: longPolicy,
+      uplinks: [longUplink],
+      state: { kind: "connected", node: refOf(longNodes(at)[0]) },
+    },
     many: { ...off, nodes: Array.from({ length: 240 }, (_, i) => manyNode(i, at)) },
   };
 }
+
+const longUplink: Uplink = {
+  name: "enx00e04c680123",
+  addresses: [address("2001:db8:85a3:8d3:1319:8a2e:370:7348"), address("198.51.100.121")],
+  gateways: [address("fe80::1319:8a2e:370:7348")],
+  lan: [prefix("198.51.100.0/26"), prefix("2001:db8:85a3:8d3::/64"), prefix("192.168.178.0/24")],
+};
+
+const longNames = [
+  "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch",
+  "The office on the second floor, by the window, behind the old printer",
+  "node-7f3a2b.eu-central-1.customers.example.net",
+];
+
+function longNodes(at: number): readonly Node[] {
+  return longNames.map((name, index) => ({
+    ...nodeFrom({ ...(seeds[index] ?? { country: null, at: null, ms: null, jitter: 0, load: null }), name }, index, at),
+    city: index === 2 ? "Taumatawhakatangihangakoauauotamateaturipukakapiki" : name,
+    endpoint: { host: "2001:db8:85a3:8d3:1319:8a2e:370:7348", port: 51820 },
+    addresses: ["2001:db8:ffff:ffff:ffff:ffff:ffff:fffe/128", "192.0.2.194/32"],
+    dns: [address("2001:db8:ffff:ffff:ffff:ffff:ffff:1"), address("192.0.2.193")],
+  }));
+}
+
+const longPolicy: Policy = {
+  ...firstPolicy,
+  rules: Array.from({ length: 14 }, (_, i) => ({
+    id: `long-${String(i)}`,
+    name:
+      i % 3 === 0
+        ? "Rechtsschutzversicherungsgesellschaften"
+        : `Everything the bookkeeping asks for, part ${String(i)}`,
+    match: { destination: [prefix(`2001:db8:${String(i)}:ffff:ffff::/80`), prefix(`192.0.2.${String(i * 16)}/28`)] },
+    lane: (["direct", "tunnel", "block", "direct"] as const)[i % 4] ?? "direct",
+  })),
+};
 
 function manyNode(index: number, at: number): Node {
   const seed = seeds[index % seeds.length];
