@@ -14,7 +14,10 @@ export async function nodePackages() {
   if (missing === undefined) return "as in package-lock.json";
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined || !existsSync(npm) ? ["npm", []] : [process.execPath, [npm]];
-  await must(command, [...first, "ci", "--no-progress"], { log: "npm-ci" });
+  // an older npm leaves out optional packages that ask for a newer Node than its own: it does not know that Node 24, which
+  // comes with them, will run them. --force skips that question and no other that a lock file leaves open
+  const blind = Number(process.versions.node.split(".")[0]) < 24 ? ["--force"] : [];
+  await must(command, [...first, "ci", "--no-progress", ...blind], { log: "npm-ci" });
   const still = differs();
   if (still !== undefined) throw new Problem(`npm ci ran, and still ${still}.`);
   return `npm ci, because ${missing}`;
@@ -30,9 +33,19 @@ function differs() {
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === "") continue;
     const got = there[path];
-    // packages for other systems are rightly not installed
-    if (got === undefined && entry.optional !== true) return `${path} is missing`;
+    if (got === undefined && !isForOthers(entry)) return `${path} is missing`;
     if (got !== undefined && got.version !== entry.version) return `${path} is ${got.version}, not ${entry.version}`;
   }
   return undefined;
+}
+
+/** Packages for other systems are rightly not installed, nor what came with them. */
+function isForOthers({ optional, os, cpu, libc }) {
+  if (optional !== true) return false;
+  if (os?.includes(process.platform) !== true || cpu?.includes(process.arch) !== true) return true;
+  return libc !== undefined && !libc.includes(libcHere());
+}
+
+function libcHere() {
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
 }
