@@ -1,5 +1,7 @@
 // The Node packages, Node 24 among them. First of all steps and the only one that runs on the machine's own Node.
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { globalPaths } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { must, Problem, root } from "./steps.mjs";
@@ -12,15 +14,33 @@ export async function nodePackages() {
     throw new Problem(`Culvert runs on Linux, x64 or arm64; this is ${process.platform} ${process.arch}.`);
   const missing = differs();
   if (missing === undefined) return "as in package-lock.json";
-  const npm = process.env.npm_execpath;
-  const [command, first] = npm === undefined || !existsSync(npm) ? ["npm", []] : [process.execPath, [npm]];
-  // an older npm leaves out optional packages that ask for a newer Node than its own: it does not know that Node 24, which
-  // comes with them, will run them. --force skips that question and no other that a lock file leaves open
-  const blind = Number(process.versions.node.split(".")[0]) < 24 ? ["--force"] : [];
-  await must(command, [...first, "ci", "--no-progress", ...blind], { log: "npm-ci" });
+  await npmCi(process.execPath);
+  if (differs() !== undefined && isOld() && existsSync(node24)) await byNode24(npmCi);
   const still = differs();
   if (still !== undefined) throw new Problem(`npm ci ran, and still ${still}.`);
   return `npm ci, because ${missing}`;
+}
+
+async function npmCi(node) {
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm === undefined || !existsSync(npm) ? ["npm", []] : [node, [npm]];
+  // Debian's npm finds its parts where Debian's Node looks for them
+  const env = { NODE_PATH: globalPaths.join(":") };
+  await must(command, [...first, "ci", "--no-progress"], { log: "npm-ci", env });
+}
+
+/** An npm leaves out optional packages that ask for a newer Node than its own: it does not know which will run them. */
+const isOld = () => Number(process.versions.node.split(".")[0]) < 24;
+
+/** Once more by the Node that has just come; from elsewhere, because `npm ci` begins by removing node_modules. */
+async function byNode24(again) {
+  const away = mkdtempSync(join(tmpdir(), "culvert-node-"));
+  try {
+    copyFileSync(node24, join(away, "node"));
+    await again(join(away, "node"));
+  } finally {
+    rmSync(away, { recursive: true });
+  }
 }
 
 /** What is not as the lock says, or undefined. npm keeps its own record of what it installed in node_modules. */
