@@ -2,10 +2,11 @@
 // that comes, one that is not in the plan and goes. So neither our own hand nor what the kernel does in its wake (a link
 // takes its addresses and routes along, unsigned) is taken for somebody else's.
 import type { RouteFact } from "../plan/facts.ts";
+import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, ranges, tableName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { sameRoute, sameRule } from "../plan/diff.ts";
-import { printOperation } from "../plan/print.ts";
+import { printOperation, protocolOf } from "../plan/print.ts";
 import type { Change } from "./kernel.ts";
 import type { NetlinkEvent } from "./native.ts";
 
@@ -34,7 +35,7 @@ export function changeOf(event: NetlinkEvent, plan: Plan | null, ours: readonly 
       const { route, gone } = event;
       if (route.table === local) return null;
       const wanted = plan?.routes.some((r) => sameRoute(r, route)) ?? false;
-      if (isOurTable(route) && wanted !== gone) return null;
+      if (isOwnRoute(route) && wanted !== gone) return null;
       return { kind: "route", what: printRoute(route, gone), author };
     }
     case "rule": {
@@ -61,11 +62,7 @@ export function changeOf(event: NetlinkEvent, plan: Plan | null, ours: readonly 
   }
 }
 
-function isOurTable(route: RouteFact): boolean {
-  return ranges.firstTable <= route.table && route.table <= ranges.lastTable;
-}
-
 function printRoute(route: RouteFact, gone: boolean): string {
-  const text = printOperation({ kind: "route.del", route });
+  const text = `${printOperation({ kind: "route.del", route })} proto ${protocolOf(route.protocol)}`;
   return gone ? text : text.replace(" route del ", " route add ");
 }

@@ -1,5 +1,5 @@
 // The way from the machine as it was read to the plan, as single steps. What is not Culvert's own is never touched:
-// link culvert0, tables 7600-7699, rules 4000-4999 of `proto kernel`, nexthop ids 7600-7699 of `proto kernel`, and the
+// link culvert0, tables 7600-7699 and what forms.ts knows as ours in main, rules 4000-4999 of `proto kernel`, nexthop ids 7600-7699 of `proto kernel`, and the
 // sysctls that the plan names. nft is not compared here: its chains are written whole and in place (kernel/README A).
 //
 // Order, so that no step opens a hole (P9; 11.1: delete before add lets packets slip, add before delete none):
@@ -10,6 +10,7 @@
 // be the `block` that guards the later `direct`, so it is laid before it and taken after it.
 import type { InterfaceAddress } from "../contract/prefix.ts";
 import type { Facts, RouteFact, RuleFact } from "./facts.ts";
+import { isOwnRoute } from "./forms.ts";
 import { linkName, nexthopIds, priorities, protocolKernel, ranges } from "./numbers.ts";
 import type { Plan, PlanLink, PlanNexthop, PlanRoute, PlanRule } from "./plan.ts";
 
@@ -128,7 +129,7 @@ function diffNexthops(plan: Plan, facts: Facts): Steps {
 function diffRoutes(plan: Plan, facts: Facts): Steps {
   const have = new Map<string, RouteFact[]>();
   for (const route of facts.routes) {
-    if (route.table < ranges.firstTable || route.table > ranges.lastTable) continue;
+    if (!isOwnRoute(route)) continue;
     const key = routeKey(route);
     const others = have.get(key);
     if (others === undefined) have.set(key, [route]);

@@ -33,6 +33,13 @@ export const tables = {
   /** the same for links without a default route: their prefixes only */
   beside: 7609,
 } as const;
+/** RT_TABLE_MAIN: the machine's own, where the forms besides "table" lay their routes. */
+export const mainTable = 254;
+/**
+ * In main the tunnel's routes must be better than every lease's (100, 600, 1024 and the like). Not 0: dhclient and ifupdown
+ * lay theirs there, and a second route with the metric of another is refused or takes its place.
+ */
+export const mainMetrics = { tunnel: 1, stop: 2 } as const;
 /** Uplinks beyond these cannot answer callers that come through their gateway. */
 export const maxUplinks = tables.beside - tables.uplink;
 /** Tables of prefix sets, one a rule: 7610 + rule's place. */

@@ -2,11 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { lengthOf } from "../contract/prefix.ts";
 import { diff } from "../plan/diff.ts";
+import { isOwnRoute } from "../plan/forms.ts";
 import type { NftChain, NftRule, NftTable } from "../plan/nft.ts";
-import { lastMetric, linkName, marks, nexthopIds, priorities, ranges, tables } from "../plan/numbers.ts";
+import { lastMetric, linkName, mainTable, marks, nexthopIds, priorities, ranges, tables } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
-import { simulate } from "../plan/simulate.ts";
+import { routeFact, simulate } from "../plan/simulate.ts";
 import { compile } from "./compile.ts";
 import type { Request } from "./ground.ts";
 import { anyRequest } from "./sample-random.ts";
@@ -46,7 +48,7 @@ describe("any plan", () => {
 
   test("every number is ours", () => {
     check((plan) => {
-      for (const r of plan.routes) expect(ranges.firstTable <= r.table && r.table <= ranges.lastTable).toBe(true);
+      for (const r of plan.routes) expect(isOwnRoute(routeFact(r)), JSON.stringify(r)).toBe(true);
       for (const r of plan.rules) {
         expect(ranges.firstPriority <= r.priority && r.priority <= ranges.lastPriority).toBe(true);
         if (r.action.kind === "lookup")
@@ -58,7 +60,7 @@ describe("any plan", () => {
 
   test("routing alone fails closed: the catch-all is there, with an unreachable default under it", () => {
     check((plan, request) => {
-      if (plan.state === "off") return;
+      if (plan.state === "off" || request.policy.form !== "table") return;
       for (const family of request.facts.features.ipv6 ? ([4, 6] as const) : ([4] as const)) {
         const mine = plan.rules.filter((r) => r.family === family);
         expect(mine.some((r) => r.priority === priorities.catchAll && Object.keys(r).length === 3)).toBe(true);
@@ -67,6 +69,30 @@ describe("any plan", () => {
         if (family === 4) expect(mine.filter((r) => r.to !== undefined && r.action.kind !== "lookup")).toEqual([]);
         const under = { family, table: tables.tunnel, metric: lastMetric, to: { kind: "unreachable" } };
         expect(plan.routes).toContainEqual(expect.objectContaining(under));
+      }
+    });
+  });
+
+  test("a form in main has no catch-all, covers everything, and replaces no route of others", () => {
+    check((plan, request) => {
+      const { facts, policy } = request;
+      const laid = plan.routes.filter((r) => r.table === mainTable);
+      if (plan.state === "off" || policy.form === "table") {
+        expect(laid).toEqual([]);
+        return;
+      }
+      expect(plan.rules.filter((r) => r.priority >= priorities.catchAll)).toEqual([]);
+      const key = (r: { prefix: string; metric: number }) => `${r.prefix} ${r.metric}`;
+      const others = new Set(facts.routes.filter((r) => r.table === mainTable && !isOwnRoute(r)).map(key));
+      expect(laid.filter((r) => others.has(key(r)))).toEqual([]);
+      for (const family of facts.features.ipv6 ? ([4, 6] as const) : ([4] as const)) {
+        const stops = laid.filter((r) => r.family === family && r.to.kind === "unreachable").map((r) => r.prefix);
+        expect(stops.reduce((sum, p) => sum + 2 ** -lengthOf(p), 0)).toBe(1);
+        const rival = facts.routes.some(
+          (r) => r.family === family && lengthOf(r.prefix) === 0 && r.table === mainTable && r.metric < 3,
+        );
+        const count = { metric: rival ? 2 : 1, halves: 2, eighths: 9 }[policy.form];
+        expect(stops.length).toBe(count);
       }
     });
   });

@@ -2,7 +2,7 @@
 // which a packet meets the rules:
 //   4000 engine → 4010 its stop → 4100 from inside → 4110 from outside →
 //   4150 the node's resolver → 4200 LAN → 4300… rules in the policy's order →
-//   4900 catch-all → 4910 stop (IPv6)
+//   4900 catch-all → 4910 stop (IPv6); in the forms that lie in main, main itself
 // The LAN stands before the rules: a rule names networks of the world, and the machine's own link is none of them.
 import type { Answer } from "../contract/refusal.ts";
 import { grant } from "../contract/refusal.ts";
@@ -17,7 +17,8 @@ import type { Ground, Request } from "./ground.ts";
 import { identityRoutes, identityRules } from "./identity.ts";
 import { laneNexthops, laneRoutes, laneRules } from "./lanes.ts";
 import { sysctlsOf } from "./sysctls.ts";
-import { linkOf, tunnelRoutes, tunnelRules } from "./tunnel.ts";
+import { takeoverRoutes, takeoverRules } from "./takeover.ts";
+import { linkOf, tunnelRoutes } from "./tunnel.ts";
 
 export function compile(request: Request): Answer<Plan> {
   if (request.exit === null && request.state !== "off" && request.state !== "locked")
@@ -59,6 +60,7 @@ function routesOf(ground: Ground, family: Family): readonly PlanRoute[] {
     ...lanRoutes(ground, family),
     ...laneRoutes(ground, family),
     ...tunnelRoutes(ground, family),
+    ...takeoverRoutes(ground, family),
   ];
 }
 
@@ -69,6 +71,6 @@ function rulesOf(ground: Ground, family: Family): readonly PlanRule[] {
     ...resolverRules(ground, family),
     ...lanRules(ground, family),
     ...laneRules(ground, family),
-    ...tunnelRules(family),
+    ...takeoverRules(ground, family),
   ];
 }

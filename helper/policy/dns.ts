@@ -16,11 +16,14 @@ export const dnsPorts = [
   { protocol: 6, port: 853 },
 ] as const;
 
-/** The node's resolver is asked through the tunnel also where the LAN or a rule claims its address; only for names. */
+/**
+ * The node's resolver is asked through the tunnel also where the LAN, a rule, or, in a form that lies in main, any route
+ * of others claims its address; only for names.
+ */
 export function resolverRules(ground: Ground, family: Family): readonly PlanRule[] {
   return ground.resolvers
     .filter((server) => familyOf(server) === family && isOfNode(ground, server))
-    .filter((server) => laneOf(ground, server).kind !== "tunnel")
+    .filter((server) => ground.policy.form !== "table" || laneOf(ground, server).kind !== "tunnel")
     .flatMap((server) =>
       dnsPorts.map(({ protocol, port }): PlanRule => {
         const to = hostPrefix(server);

@@ -19,7 +19,6 @@ export function refusalOf(ground: Ground): No {
 
 function unsupportedOf({ policy }: Ground): No {
   const no = (rule: string | null, what: string): No => refuse("policy.unsupported", { rule, with: what });
-  if (policy.form !== "table") return no(null, `form ${policy.form}`);
   if (policy.mode !== "everything") return no(null, `mode ${policy.mode}`);
   for (const rule of policy.rules) {
     const field = unsupportedField(rule);

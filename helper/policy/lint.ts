@@ -6,6 +6,7 @@ import { ranges } from "../plan/numbers.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
 import { dnsOf } from "./dns.ts";
+import { outranking, rivals } from "./takeover.ts";
 import { unapprovedOf } from "./uplinks.ts";
 
 export interface Note {
@@ -29,6 +30,12 @@ export interface Note {
     | "vpn.beside"
     /** A foreign rule before ours: it decides first. */
     | "rule.foreign"
+    /** The default is taken over in main, where longer prefixes of others win: what that costs. */
+    | "form.main"
+    /** A default with metric 0 to 2 stands: no better metric is to be had, the halves are laid instead. */
+    | "form.no-metric"
+    /** A route of main that wins over the form: what goes there is dropped. */
+    | "form.outranked"
     /** An uplink whose frames lock 3 cannot read (PPP over Ethernet). */
     | "uplink.ppp"
     | "gate.no-device-prefix"
@@ -42,9 +49,11 @@ export function notes(request: Request): readonly Note[] {
     ...unapprovedOf(ground.policy, ground.links).map((l) => note("lan.unapproved", { link: l.link, prefix: l.prefix })),
     ...ruleNotes(ground),
     ...(ground.exit === null ? [] : exitNotes(ground)),
+    ...formNotes(ground),
     ...ground.facts.others.filter((o) => !o.excludes).map((o) => note("vpn.beside", { name: o.name })),
     ...ground.facts.rules
-      .filter((r) => r.priority > 0 && r.priority < ranges.firstPriority)
+      .filter((r) => r.priority > 0 && r.priority < (ground.policy.form === "table" ? ranges.firstPriority : mainRule))
+      .filter((r) => r.priority < ranges.firstPriority || r.priority > ranges.lastPriority)
       .map((r) => note("rule.foreign", { family: r.family, priority: r.priority })),
     ...ground.facts.links
       .filter((l) => l.type === arphrdPpp && ground.ways.some((way) => way.dev === l.name))
@@ -76,6 +85,24 @@ function ruleNotes(ground: Ground): readonly Note[] {
       ...(dead ? [note("rule.dead", { rule: set.rule.id })] : []),
     ];
   });
+}
+
+/** RT_TABLE_MAIN's own rule: with a form that lies in main, every rule before it decides first. */
+const mainRule = 32_766;
+/** A network that pushes more than these has made its point. */
+const shownRoutes = 8;
+
+function formNotes(ground: Ground): readonly Note[] {
+  const { form } = ground.policy;
+  if (form === "table" || ground.exit === null) return [];
+  const rival = families.flatMap((family) => (form === "metric" ? rivals(ground.facts, family) : []));
+  return [
+    note("form.main", { form }),
+    ...rival.map((r) => note("form.no-metric", { family: r.family, link: r.legs[0]?.dev ?? "-", metric: r.metric })),
+    ...outranking(ground)
+      .slice(0, shownRoutes)
+      .map((r) => note("form.outranked", { prefix: r.prefix, link: r.legs[0]?.dev ?? r.type })),
+  ];
 }
 
 function exitNotes(ground: Ground): readonly Note[] {

@@ -70,6 +70,16 @@ export const dualStack = machine([
   },
 ]);
 
+/** As ifupdown and dhclient leave it. */
+export const metricZero = machine([
+  {
+    name: "eth0",
+    addresses: ["192.168.1.23/24", "2001:db8:7:1::23/64", "fe80::23/64"],
+    gateways: ["192.168.1.1", "fe80::1"],
+    metric: 0,
+  },
+]);
+
 export const twoUplinks = machine([
   { name: "wlan0", addresses: ["192.168.1.23/24", "fe80::23/64"], gateways: ["192.168.1.1"], metric: 600 },
   {

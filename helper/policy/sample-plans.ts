@@ -1,5 +1,5 @@
 // The requests whose plans are kept as golden text in golden/, by name; the net test feeds the same to `ip` and `nft`.
-import type { PolicyRule } from "../contract/policy.ts";
+import type { Form, PolicyRule } from "../contract/policy.ts";
 import type { Request } from "./ground.ts";
 import {
   direct,
@@ -7,6 +7,7 @@ import {
   dualStack,
   hostile,
   laptop,
+  metricZero,
   node,
   nodeWithoutIpv6,
   otherNode,
@@ -26,6 +27,8 @@ const rules: readonly PolicyRule[] = [
     lane: "block",
   },
 ];
+
+const inForm = (form: Form): Partial<Request> => ({ policy: policy({ form, rules: [...rules] }) });
 
 export const samplePlans: Readonly<Record<string, Request>> = {
   "laptop-connected": request(laptop, "connected"),
@@ -56,4 +59,25 @@ export const samplePlans: Readonly<Record<string, Request>> = {
       ],
     }),
   }),
+  "metric-connected": request(dualStack, "connected", inForm("metric")),
+  "metric-connecting": request(dualStack, "connecting", inForm("metric")),
+  "metric-locked": request(dualStack, "locked", inForm("metric")),
+  // dhclient and ifupdown lay the default with metric 0
+  "metric-zero": request(metricZero, "connected", inForm("metric")),
+  "metric-hostile": request(hostile, "connected", { policy: policy({ form: "metric" }) }),
+  "metric-two-uplinks": request(twoUplinks, "connected", { policy: policy({ form: "metric" }) }),
+  "halves-connected": request(dualStack, "connected", inForm("halves")),
+  "halves-connecting": request(dualStack, "connecting", inForm("halves")),
+  "halves-hostile": request(hostile, "connected", { policy: policy({ form: "halves" }) }),
+  "halves-partial": request(laptop, "connected", {
+    policy: policy({ form: "halves" }),
+    exit: { ...node, allowedIps: [prefix("10.0.0.0/8")] },
+  }),
+  "eighths-connected": request(dualStack, "connected", inForm("eighths")),
+  "eighths-locked": request(dualStack, "locked", inForm("eighths")),
+  "eighths-hostile": request(hostile, "connected", { policy: policy({ form: "eighths" }) }),
+  "eighths-lan-off": request(dualStack, "connected", {
+    policy: policy({ form: "eighths", lan: { allow: false, approved: [] } }),
+  }),
+  "eighths-docker": request(dockerHost, "connected", { policy: policy({ form: "eighths" }) }),
 };

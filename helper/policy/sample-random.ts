@@ -1,7 +1,7 @@
 // Random machines, policies and nodes for tests: what a network may claim and a user may wish, in any mixture.
 import fc from "fast-check";
 
-import type { Policy } from "../contract/policy.ts";
+import { formSchema, type Policy } from "../contract/policy.ts";
 import type { Facts, RouteFact } from "../plan/facts.ts";
 import type { PlanState } from "../plan/plan.ts";
 import type { Request } from "./ground.ts";
@@ -114,6 +114,7 @@ export const anyPolicy: fc.Arbitrary<Policy> = fc
       { maxLength: 2 },
     ),
     killSwitch: fc.constantFrom("connected" as const, "boot" as const),
+    form: fc.constantFrom(...formSchema.options),
   })
   .map((part) => policy(part));
 

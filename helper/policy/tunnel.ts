@@ -1,21 +1,10 @@
-// What goes in: the adapter, and the catch-all that sends there whatever no earlier rule took. Under the tunnel's routes
-// lies an unreachable default, so that routing alone fails closed; in IPv6 an unreachable rule follows, because there
-// the route sits on lo and a socket bound to a device never sees it (kernel/README B, C). In IPv4 such a rule would only
-// break other programs' `ip route add` (E).
+// What goes in: the adapter, and the own table that leads there. Under the tunnel's routes lies an unreachable default, so
+// that routing alone fails closed. Who is sent to the table is takeover.ts's, and that of rules before it.
 import { familyOf, parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
 import type { Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { Exit } from "../plan/exit.ts";
-import {
-  firstMetric,
-  lastMetric,
-  linkName,
-  minMtu,
-  overhead,
-  priorities,
-  tables,
-  txQueueLen,
-} from "../plan/numbers.ts";
-import type { PlanLink, PlanRoute, PlanRule } from "../plan/plan.ts";
+import { firstMetric, lastMetric, linkName, minMtu, overhead, tables, txQueueLen } from "../plan/numbers.ts";
+import type { PlanLink, PlanRoute } from "../plan/plan.ts";
 import type { Ground } from "./ground.ts";
 import { prefixSet } from "./prefix-set.ts";
 import type { OutsideLink, Way } from "./uplinks.ts";
@@ -42,12 +31,6 @@ export function tunnelRoutes(ground: Ground, family: Family): readonly PlanRoute
   if (!ground.open || !ground.carries[family]) return [stop];
   const carried = prefixSet(ground.exit?.allowedIps ?? [])[family];
   return [stop, ...carried.map((prefix) => intoTunnel(family, tables.tunnel, prefix))];
-}
-
-export function tunnelRules(family: Family): readonly PlanRule[] {
-  const catchAll = { family, priority: priorities.catchAll, action: { kind: "lookup", table: tables.tunnel } } as const;
-  const stop = { family, priority: priorities.stop, action: { kind: "unreachable" } } as const;
-  return family === 4 ? [catchAll] : [catchAll, stop];
 }
 
 export function intoTunnel(family: Family, table: number, prefix: Prefix): PlanRoute {

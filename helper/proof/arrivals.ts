@@ -16,6 +16,7 @@ import { uplinksOf } from "./faults.ts";
 import type { Finding, Looked, Property } from "./leaks.ts";
 import { localTable, mainTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
+import { leftOut, outranked } from "./outranked.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { innerBridges } from "./wanted.ts";
 import { walk, type End, type Routing } from "./walk.ts";
@@ -124,7 +125,8 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   // P3 says what becomes of other queries
   if (wanted.isQuery(packet) && !wanted.isResolver(packet)) return null;
   const bareEnd = lane === "direct" ? walk(bare, packet).end : null;
-  const { end } = walk(machine, packet);
+  const walked = walk(machine, packet);
+  const { end } = walked;
   const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
   if (packet.family === 6 && state.policy.ipv6 === "block") return end.kind === "left" ? { wanted: "refused" } : null;
   // the resolvers are asked through the tunnel whatever a rule says of their networks
@@ -133,7 +135,9 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   if (lane === "tunnel") {
     // what the node does not carry may be refused here or there, but goes nowhere else: that is P1
     if (!wanted.carries(packet) || (packet.family === 6 && (state.plan.link?.mtu ?? 0) < minMtu)) return null;
-    return inTunnel && wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
+    if (inTunnel) return wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
+    // a limit of the forms that lie in main, and said as one; that it does not leave either is P1
+    return leftOut(state, packet) || outranked(state, packet, walked) ? null : { wanted: "tunnel" };
   }
   if (bareEnd?.kind !== "left" || !bareEnd.gateway || !numbered(state, packet.family)) return null;
   // by main's own way, or by an uplink's gateway: a route that a network pushed into main does not count (TunnelVision)

@@ -6,6 +6,7 @@ import { bornLater, none, type Fault } from "./faults.ts";
 import { isToMany } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
+import { outranked } from "./outranked.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { walk, type Routing } from "./walk.ts";
 
@@ -78,7 +79,9 @@ function routingAlone(state: State): Looked {
   for (const fault of [none, ...state.faults.filter((f) => f.gate === "whole" && f.name !== "rules flushed")]) {
     const machine = { ...fault.change(state.machine), nft: [] };
     const name = fault === none ? "nft flushed" : `nft flushed, ${fault.name}`;
-    const except = (packet: Packet): boolean => beyondRouting(state, fault, packet);
+    // a form that lies in main holds nothing that main's others decide: there the two nft locks are all there is
+    const except = (packet: Packet): boolean =>
+      beyondRouting(state, fault, packet) || outranked(state, packet, walk(machine, packet, real));
     // IPv6 asks again with a source after a refusal, and the tunnel's source leads into the tunnel: the gate's part there
     const blocked = (packet: Packet): boolean =>
       packet.family === 4 && !state.wanted.isLan(packet) && state.wanted.lane(packet).lane === "block";
@@ -91,7 +94,7 @@ function routingAlone(state: State): Looked {
   return { findings: looked.flatMap((l) => l.findings), classes: looked.reduce((sum, l) => sum + l.classes, 0) };
 }
 
-function beyondRouting({ wanted }: State, fault: Fault, packet: Packet): boolean {
+function beyondRouting({ wanted, policy }: State, fault: Fault, packet: Packet): boolean {
   // 7.5: table local answers for the broadcast address of each network before any rule of ours
   if (packet.covering(localTable)[0]?.type === "broadcast") return true;
   // an uplink without an address borrows one, the tunnel's too
@@ -99,7 +102,9 @@ function beyondRouting({ wanted }: State, fault: Fault, packet: Packet): boolean
   // a service's port answers and asks alike, to routing
   if (wanted.isWelcome(packet, "out")) return true;
   // C, 1.18: lo takes the stops of a rule's own prefixes along, a second fault that the gate would have to hold
-  return fault.name === "lo down" && wanted.lane(packet).rule !== null;
+  // and the stops of IPv6 that lie in main
+  const inMain = packet.family === 6 && policy.form !== "table";
+  return fault.name === "lo down" && (inMain || wanted.lane(packet).rule !== null);
 }
 
 const unmarked = { mask: 0xffff_ffff, value: 0, not: [] } as const;

@@ -12,12 +12,13 @@ import {
 } from "../contract/prefix.ts";
 import type { Facts, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftTable } from "../plan/nft.ts";
-import { linkName, protocolKernel, ranges } from "../plan/numbers.ts";
+import { isOwnRoute } from "../plan/forms.ts";
+import { linkName, mainTable, protocolKernel, ranges } from "../plan/numbers.ts";
 import type { Plan, PlanNexthop } from "../plan/plan.ts";
 import { routeFact, ruleFact } from "../plan/simulate.ts";
 
 export const localTable = 255;
-export const mainTable = 254;
+export { mainTable } from "../plan/numbers.ts";
 
 export interface Link {
   readonly name: string;
@@ -62,8 +63,7 @@ export interface Machine {
 export const ownRule = (rule: RuleFact): boolean =>
   rule.protocol === protocolKernel && rule.priority >= ranges.firstPriority && rule.priority <= ranges.lastPriority;
 export const ownRoute = (route: RouteFact): boolean =>
-  (route.table >= ranges.firstTable && route.table <= ranges.lastTable) ||
-  route.legs.some((leg) => leg.dev === linkName);
+  isOwnRoute(route) || route.legs.some((leg) => leg.dev === linkName);
 
 /** The machine under a plan; null is the machine as it is without Culvert. `half` keeps what there is of ours: a step. */
 export function machineOf(facts: Facts, plan: Plan | null, half = false): Machine {

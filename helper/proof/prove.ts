@@ -67,6 +67,8 @@ export const limits = [
   "kernel-sockets",
   /** 4.30: on kernels without the empty device prefix a new device is open to raw frames until the watch adds it */
   "raw-frames-on-new-devices",
+  /** forms besides the own table: what main's other routes decide is dropped and does not arrive (outranked.ts) */
+  "routes-in-main",
 ] as const;
 export type Limit = (typeof limits)[number];
 
@@ -97,7 +99,10 @@ export function prove(input: ProofInput): Proof | Counterexample {
     held: allProperties,
     classes,
     states: cases + 1,
-    limits: limits.filter((limit) => limit !== "raw-frames-on-new-devices" || !input.facts.features.devicePrefix),
+    limits: limits.filter((limit) => {
+      if (limit === "raw-frames-on-new-devices") return !input.facts.features.devicePrefix;
+      return limit !== "routes-in-main" || input.policy.form !== "table";
+    }),
   };
 }
 

@@ -10,6 +10,7 @@ import { classify, everything, type Classes, type Cube } from "./classes.ts";
 import { bornLater, faultRoutes, faultsOf, type Fault } from "./faults.ts";
 import { machineOf, routesOf, type Machine, type Route } from "./machine.ts";
 import type { Carries, Origin } from "./packet.ts";
+import { formQuestions } from "./outranked.ts";
 import { questions } from "./questions.ts";
 import { wantedOf, type Wanted } from "./wanted.ts";
 
@@ -49,6 +50,7 @@ export function stateOf(
     yield* questions(bare);
     for (const fault of faults) if (fault.name.startsWith("new")) yield* questions(fault.change(machine));
     yield* wanted.questions;
+    yield* formQuestions(policy.form);
   };
   return {
     ...{ name: plan.state, plan, policy, facts, exit, machine, bare, wanted, faults },

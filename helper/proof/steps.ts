@@ -3,9 +3,10 @@
 // where the gate leans on routing, the steps are walked one by one.
 import type { Facts } from "../plan/facts.ts";
 import { diff, type Operation } from "../plan/diff.ts";
+import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, ranges } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
-import { simulate } from "../plan/simulate.ts";
+import { routeFact, simulate } from "../plan/simulate.ts";
 import { leaks, type Finding } from "./leaks.ts";
 import type { ProofInput } from "./prove.ts";
 import { stateOf, type State } from "./state.ts";
@@ -112,8 +113,9 @@ function isOwn(operation: Operation, up: Plan): boolean {
     case "nexthop.del":
       return true;
     case "route.replace":
+      return isOwnRoute(routeFact(operation.route));
     case "route.del":
-      return operation.route.table >= ranges.firstTable && operation.route.table <= ranges.lastTable;
+      return isOwnRoute(operation.route);
     case "rule.add":
     case "rule.del":
       return operation.rule.priority >= ranges.firstPriority && operation.rule.priority <= ranges.lastPriority;

@@ -3,14 +3,15 @@
 // needs no second proof afterwards, and a click waits for none that was made while nobody waited.
 import { createHash } from "node:crypto";
 
-import { type Answer, grant } from "../contract/refusal.ts";
+import { grant } from "../contract/refusal.ts";
 import type { ProofSummary } from "../contract/status.ts";
 import type { Facts } from "../plan/facts.ts";
+import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, nexthopIds, protocolKernel, ranges, tableName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { ProveInput } from "./orders.ts";
+import type { Proved, ProveInput } from "./orders.ts";
 
-export type Prove = (input: ProveInput) => Answer<ProofSummary | null>;
+export type Prove = (input: ProveInput) => Proved;
 
 /** Machines, policies and far ends remembered; each holds the plans of a few states. */
 const remembered = 64;
@@ -41,11 +42,10 @@ export function rememberProofs(prove: Prove): Prove {
 
 /** The machine without what is ours, as the prover sees it. Who resolves names, and others' tables, decide no packet's way. */
 export function foreignFacts(facts: Facts): Partial<Facts> {
-  const oursByTable = (table: number): boolean => table >= ranges.firstTable && table <= ranges.lastTable;
   return {
     links: facts.links.filter((l) => l.name !== linkName),
     addresses: facts.addresses.filter((a) => a.link !== linkName),
-    routes: facts.routes.filter((r) => !oursByTable(r.table) && !r.legs.some((leg) => leg.dev === linkName)),
+    routes: facts.routes.filter((r) => !isOwnRoute(r) && !r.legs.some((leg) => leg.dev === linkName)),
     rules: facts.rules.filter(
       (r) => r.protocol !== protocolKernel || r.priority < ranges.firstPriority || r.priority > ranges.lastPriority,
     ),
