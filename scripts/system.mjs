@@ -17,6 +17,8 @@ const needs = {
     command("wg", "wireguard-tools"),
     command("wireguard-go", "wireguard-go"),
     command("unshare", "util-linux"),
+    command("curl", "curl"),
+    command("ping", "iputils-ping"),
   ],
   window: [
     command("Xvfb", "xvfb"),
