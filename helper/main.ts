@@ -11,21 +11,20 @@ import pino, { type Logger } from "pino";
 
 import type { HelperEvent } from "./contract/message.ts";
 import { socketPath } from "./contract/message.ts";
-import { type Answer, grant, refuse } from "./contract/refusal.ts";
-import type { ProofSummary } from "./contract/status.ts";
+import { grant, refuse } from "./contract/refusal.ts";
 import { openLinux } from "./kernel/linux.ts";
 import { loadNative } from "./kernel/native.ts";
 import { watchPings } from "./nodes/probe.ts";
 import { openStore } from "./nodes/store.ts";
 import { compile } from "./policy/compile.ts";
 import { uplinksOf } from "./policy/uplinks.ts";
-import { tellCounterexample } from "./proof/explain.ts";
+import { refusalData, tellCounterexample } from "./proof/explain.ts";
 import { prove } from "./proof/prove.ts";
 import type { Hub } from "./server/dispatch.ts";
 import { handlersOf } from "./server/handlers.ts";
 import { listen } from "./server/listen.ts";
 import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tunnel/engine.ts";
-import type { ProveInput } from "./tunnel/orders.ts";
+import type { Proved, ProveInput } from "./tunnel/orders.ts";
 import { rememberProofs } from "./tunnel/proven.ts";
 import { systemResolve } from "./tunnel/resolve.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
@@ -172,7 +171,7 @@ function hasRights(): boolean {
   return effective !== undefined && ((BigInt(`0x${effective.slice(7).trim()}`) >> 12n) & 1n) === 1n;
 }
 
-function proveNow(input: ProveInput): Answer<ProofSummary | null> {
+function proveNow(input: ProveInput): Proved {
   const began = performance.now();
   const proof = prove(input);
   const tookMs = performance.now() - began;
@@ -180,7 +179,8 @@ function proveNow(input: ProveInput): Answer<ProofSummary | null> {
     const { properties, held, classes, states } = proof;
     return grant({ at: Date.now(), tookMs, properties, held, classes, states });
   }
-  return refuse("plan.leaks", tellCounterexample(proof));
+  const found = tellCounterexample(proof);
+  return { ...refuse("plan.leaks", refusalData(found)), found };
 }
 
 function readLines(path: string): string[] {

@@ -1,6 +1,7 @@
 // (pure) One question, the kernel's answer and the model's: what differs, in words. The machine is the one that was read.
 import type { Address } from "../../helper/contract/prefix.ts";
-import type { Question, Reading, RouteAnswer } from "../../helper/kernel/native.ts";
+import type { RouteAnswer } from "../../helper/kernel/kernel.ts";
+import type { Question, Reading } from "../../helper/kernel/native.ts";
 import type { Facts } from "../../helper/plan/facts.ts";
 import type { NftTable } from "../../helper/plan/nft.ts";
 import { concrete } from "../../helper/proof/concrete.ts";

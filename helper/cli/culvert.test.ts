@@ -135,6 +135,10 @@ async function serve({ uid = 0 } = {}) {
       return off();
     },
     plan: async () => grant({ text: "ip rule add", notes: [] }),
+    ...{ confirm: off, findings: async () => grant([]), repair: async () => grant({ done: [], left: [] }) },
+    check: async () => refuse("node.unknown"),
+    prove: async () => refuse("node.unknown"),
+    explain: async () => refuse("node.unknown"),
     leaks: async () => grant([]),
     reset: async () => grant({ undone: [] }),
   };

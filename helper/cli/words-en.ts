@@ -85,6 +85,8 @@ export const en: Catalogue = {
     "machine.other-vpn": "{name} is up and cannot share the machine: disconnect it first. ({evidence})",
     "machine.engine-missing": "No engine is installed: neither Culvert's own nor {what}.",
     "machine.address-clash": "An address of the tunnel is in use on this machine: {address}",
+    "machine.no-link": "There is no network device {name} on this machine.",
+    "finding.unknown": "There is nothing of that name to repair: {id}",
     "policy.unsupported": "A rule cannot be done on this machine: {rule} {with}",
     "policy.dead-rule": "The rule {rule} can never match: {with} stands before it.",
     "policy.contradiction": "The rule {rule} contradicts {with}.",

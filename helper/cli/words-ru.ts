@@ -86,6 +86,8 @@ export const ru: Catalogue = {
     "machine.other-vpn": "Включён {name}; вместе на одной машине нельзя: сначала отключите его. ({evidence})",
     "machine.engine-missing": "Движок не установлен: ни собственный, ни {what}.",
     "machine.address-clash": "Адрес туннеля уже занят на этой машине: {address}",
+    "machine.no-link": "На этой машине нет сетевого устройства {name}.",
+    "finding.unknown": "Чинить нечего, такой находки нет: {id}",
     "policy.unsupported": "Правило на этой машине невыполнимо: {rule} {with}",
     "policy.dead-rule": "Правило {rule} никогда не сработает: перед ним стоит {with}.",
     "policy.contradiction": "Правило {rule} противоречит {with}.",

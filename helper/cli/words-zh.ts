@@ -84,6 +84,8 @@ export const zh: Catalogue = {
     "machine.other-vpn": "{name} 正在运行，无法共用本机：请先断开它。（{evidence}）",
     "machine.engine-missing": "没有安装引擎：既没有自己的引擎，也没有 {what}。",
     "machine.address-clash": "隧道地址已被本机占用：{address}",
+    "machine.no-link": "本机没有网络设备 {name}。",
+    "finding.unknown": "没有这一项可供修复：{id}",
     "policy.unsupported": "本机无法执行此规则：{rule} {with}",
     "policy.dead-rule": "规则 {rule} 永远不会匹配：{with} 排在它之前。",
     "policy.contradiction": "规则 {rule} 与 {with} 矛盾。",

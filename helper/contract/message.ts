@@ -7,6 +7,8 @@ import { nodeSchema } from "./node.ts";
 import { policySchema } from "./policy.ts";
 import { refusalSchema } from "./refusal.ts";
 import { leakCheckSchema, statusSchema, trafficSchema } from "./status.ts";
+import { explanationSchema, questionSchema } from "./trace.ts";
+import { checkedSchema, findingSchema, provenSchema } from "./verdict.ts";
 
 export const protocolVersion = 1;
 /** A configuration file is at most 64 KiB; JSON may need six bytes for one of its. */
@@ -36,8 +38,31 @@ export const requests = {
   rename: request(z.strictObject({ node: nodeId, name: z.string().min(1).max(120) }), nodeSchema),
   favourite: request(z.strictObject({ node: nodeId, favourite: z.boolean() }), nodeSchema),
   policy: request(none, policySchema),
-  /** Saved, and applied at once when connected. */
-  setPolicy: request(z.strictObject({ policy: policySchema }), statusSchema),
+  /**
+   * Saved, and applied at once when connected. confirmWithin, seconds: unless `confirm` comes in that time, the policy of
+   * before returns ("keep my way in"); until then the status says `confirm`.
+   */
+  setPolicy: request(
+    z.strictObject({ policy: policySchema, confirmWithin: z.int().min(5).max(3600).optional() }),
+    statusSchema,
+  ),
+  /** The policy that was set to go back by itself stays. */
+  confirm: request(none, statusSchema),
+  /** What a policy would do, nothing applied. node null: that of now, or the one used last. */
+  check: request(z.strictObject({ node: nodeId.nullable(), policy: policySchema }), checkedSchema),
+  /** Of what stands; of another node, or while off: of what connecting would lay. */
+  prove: request(z.strictObject({ node: nodeId.nullable() }), provenSchema),
+  /** policy: as it would be with that one. node: as it would be with that one up. */
+  explain: request(
+    z.strictObject({ question: questionSchema, policy: policySchema.optional(), node: nodeId.optional() }),
+    explanationSchema,
+  ),
+  findings: request(none, z.array(findingSchema)),
+  /** id null: all that can be. Gives the commands it did, and what is left. */
+  repair: request(
+    z.strictObject({ id: z.string().min(1).max(80).nullable() }),
+    z.strictObject({ done: z.array(z.string()), left: z.array(findingSchema) }),
+  ),
   /** The plan for a node as `ip` and `nft` text, not applied. node null: that of now. policy null: the saved one. */
   plan: request(
     z.strictObject({ node: nodeId.nullable(), policy: policySchema.nullable() }),

@@ -38,6 +38,9 @@ export const refusalCodes = [
   "machine.other-vpn",
   "machine.engine-missing",
   "machine.address-clash",
+  "machine.no-link",
+  // data: id
+  "finding.unknown",
   // policy; data: rule, with
   "policy.unsupported",
   "policy.dead-rule",

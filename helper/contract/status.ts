@@ -23,12 +23,16 @@ export const proofSchema = z.strictObject({
   states: z.int(),
 });
 
-/** A foreign change of the machine that touches the plan. `author` is a program's name where the kernel tells it. */
+/**
+ * A foreign change of the machine that touches the plan. `author` is a program's name where the kernel tells it. What lets
+ * packets out is mended at once; what only stands in the way is offered: `finding` is to be named in `repair`.
+ */
 export const driftSchema = z.strictObject({
   at: z.int(),
   what: z.string().max(400),
   author: z.string().max(200).nullable(),
   mended: z.boolean(),
+  finding: z.string().max(80).optional(),
 });
 
 export const lockCauses = [
@@ -85,6 +89,8 @@ export const statusSchema = z.strictObject({
   dns: z.strictObject({ servers: z.array(addressSchema), by: z.enum(["resolved", "resolvconf", "file", "none"]) }),
   proof: proofSchema.nullable(),
   drift: z.array(driftSchema).max(20),
+  /** Until when the policy of now must be confirmed, Unix milliseconds; absent: it need not be. */
+  confirm: z.strictObject({ until: z.int() }).optional(),
   /** Notices that need no action: locks that this kernel cannot give, weaker mechanisms in use. Codes for app/words. */
   notices: z.array(
     z.enum([

@@ -7,7 +7,8 @@ import type { NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
 import { simulate } from "../plan/simulate.ts";
-import { type Applied, type Change, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
+import type { Applied, Change, Descriptor, Kernel, RouteAnswer, RouteQuestion } from "./kernel.ts";
+import { KernelError } from "./kernel.ts";
 import { type HaveTable, nftChanges } from "./nft-changes.ts";
 import { printChange } from "./print-changes.ts";
 
@@ -20,6 +21,8 @@ export interface FakeMachine {
   names: string;
   journal: FakeJournal | null;
   listeners: readonly ((change: Change) => void)[];
+  /** There is no routing here: whoever asks says what it answers. */
+  answer: (question: RouteQuestion) => RouteAnswer;
 }
 
 interface FakeJournal {
@@ -34,8 +37,10 @@ const nothing: Plan = {
 let lives = 1000;
 
 export function fakeMachine(facts: Facts, names: string): FakeMachine {
-  return { facts, names, tables: [], owner: null, journal: null, listeners: [] };
+  return { facts, names, tables: [], owner: null, journal: null, listeners: [], answer: noRoute };
 }
+
+const noRoute = (): RouteAnswer => ({ kind: "refused", code: "ENETUNREACH" });
 
 export async function openFake(machine: FakeMachine): Promise<Kernel & { close(): void }> {
   const port = ++lives;
@@ -88,6 +93,11 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
     openTun: async () => closable(),
     openUapi: async () => closable(),
     openUdp: async (_family, wanted) => ({ ...closable(), port: wanted === 0 ? 40_000 : wanted }),
+    ask: async (question) => machine.answer(question),
+    gate: async () => {
+      const rules = machine.tables.flatMap((t) => t.chains.flatMap((c) => c.rules.filter((r) => r.counter)));
+      return { tables: machine.tables, packets: new Map(rules.map((rule) => [rule, 0])), foreign: [] };
+    },
     counters: async () => ({ refused: 0, direct: 0 }),
     close() {
       machine.owner = null;

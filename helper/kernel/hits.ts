@@ -1,5 +1,7 @@
 // How often the gate's counted rules were met. A refill starts a chain's counters again, so what a change takes is carried.
-import type { NftChange } from "./native.ts";
+import type { NftRule } from "../plan/nft.ts";
+import type { StandingGate } from "./kernel.ts";
+import type { NftChange, ReadRule } from "./native.ts";
 import type { HaveTable } from "./nft-changes.ts";
 
 export interface Hits {
@@ -21,6 +23,30 @@ export function hits(
     }
   }
   return total;
+}
+
+/** The gate for whoever asks what it lets through: our words, and what nobody can say in them. */
+export function standing(tables: readonly HaveTable[]): StandingGate {
+  const packets = new Map<NftRule, number>();
+  const foreign: string[] = [];
+  const ruleOf = (read: ReadRule): readonly NftRule[] => {
+    if ("foreign" in read) {
+      foreign.push(read.foreign);
+      return [];
+    }
+    const { packets: count, bytes: _, ...rule } = read;
+    packets.set(rule, count);
+    return [rule];
+  };
+  const chainsOf = (table: HaveTable) => table.chains.map((c) => ({ ...c, rules: c.rules.flatMap(ruleOf) }));
+  return {
+    tables: tables.map((t) => ({
+      ...{ family: t.family, name: t.name, owned: t.owned, sets: t.sets },
+      chains: chainsOf(t),
+    })),
+    packets,
+    foreign,
+  };
 }
 
 /** Adds what the changes are about to throw away. */

@@ -1,5 +1,7 @@
 // The port to the machine: read, apply, watch. Two implementations pass the same cases: linux.ts and fake.ts.
-import type { Facts } from "../plan/facts.ts";
+import type { Address } from "../contract/prefix.ts";
+import type { Facts, RouteFact } from "../plan/facts.ts";
+import type { NftRule, NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
 
 export interface Kernel {
@@ -28,6 +30,10 @@ export interface Kernel {
   openUapi(path: string, uid: number): Promise<Descriptor>;
   /** A UDP socket bound to port (0: any) with the engine's mark. */
   openUdp(family: 4 | 6, port: number): Promise<Descriptor & { readonly port: number }>;
+  /** Where the kernel would send a packet (RTM_GETROUTE); it does not know of nft (14.19). */
+  ask(question: RouteQuestion): Promise<RouteAnswer>;
+  /** Our nft tables as the kernel has them, with the hits of their counted lines. */
+  gate(): Promise<StandingGate>;
   /** Hits of the gate's counted rules since it was made. */
   counters(): Promise<{ readonly refused: number; readonly direct: number }>;
 }
@@ -38,6 +44,27 @@ export interface Applied {
   readonly tookMs: number;
   /** Parts of it, for the steps on the screen: links, addresses, routes, rules; reading back; the gate's transaction. */
   readonly phases: { readonly changeMs: number; readonly readBackMs: number; readonly gateMs: number };
+}
+
+export interface RouteQuestion {
+  readonly to: Address;
+  readonly from?: Address;
+  readonly iif?: string;
+  readonly oif?: string;
+  readonly mark?: number;
+  readonly uid?: number;
+  readonly protocol?: number;
+  readonly sport?: number;
+  readonly dport?: number;
+}
+export type RouteAnswer =
+  { readonly kind: "route"; readonly route: RouteFact } | { readonly kind: "refused"; readonly code: string };
+
+export interface StandingGate {
+  readonly tables: readonly NftTable[];
+  readonly packets: ReadonlyMap<NftRule, number>;
+  /** Lines that somebody else wrote into them, which no plan can say. */
+  readonly foreign: readonly string[];
 }
 
 export interface Change {

@@ -13,7 +13,7 @@ import { linkName, marks } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
 import { changeOf } from "./announced.ts";
-import { carry, type Hits, hits, sum } from "./hits.ts";
+import { carry, type Hits, hits, standing, sum } from "./hits.ts";
 import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
 import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
 import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
@@ -226,6 +226,9 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       const socket = asked("opening", `UDP port ${port}`, () => native.udpOpen(family, port, marks.engine));
       return { ...handOver(socket.fd), port: socket.port };
     },
+    ask: async (question) =>
+      asked("asking", `the way to ${question.to}`, () => native.routeGet(sockets.route, question)),
+    gate: async () => standing(readTables(native, sockets)),
     counters: async () => sum(carried, hits(readTables(native, sockets))),
     close() {
       native.closeFd(sockets.route);

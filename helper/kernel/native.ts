@@ -7,6 +7,7 @@ import type { Address, Prefix } from "../contract/prefix.ts";
 import type { Operation } from "../plan/diff.ts";
 import type { AddressFact, LinkFact, NexthopFact, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftChain, NftRule, NftSet, NftTable } from "../plan/nft.ts";
+import type { RouteAnswer, RouteQuestion } from "./kernel.ts";
 
 export interface Reading {
   readonly links: readonly LinkFact[];
@@ -74,20 +75,7 @@ export interface NftFeatures {
   readonly devicePrefix: boolean;
 }
 
-export interface Question {
-  readonly to: Address;
-  readonly from?: Address;
-  readonly iif?: string;
-  readonly oif?: string;
-  readonly mark?: number;
-  readonly uid?: number;
-  readonly protocol?: number;
-  readonly sport?: number;
-  readonly dport?: number;
-}
-export type RouteAnswer =
-  { readonly kind: "route"; readonly route: RouteFact } | { readonly kind: "refused"; readonly code: string };
-
+export type Question = RouteQuestion;
 /** An announcement of the kernel. `author` is a netlink port, 0 for the kernel itself. */
 export type NetlinkEvent =
   | { readonly kind: "link"; readonly gone: boolean; readonly author: number; readonly link: LinkFact }

@@ -123,8 +123,19 @@ function printRule(verb: "add" | "del", rule: RuleFact): string {
   if (rule.tos !== 0) words.push(`tos ${rule.tos}`);
   words.push(printAction(rule.action));
   if (rule.suppressPrefixLength !== null) words.push(`suppress_prefixlength ${rule.suppressPrefixLength}`);
-  return [...words, "protocol kernel"].join(" ");
+  return [...words, `protocol ${protocolOf(rule.protocol)}`].join(" ");
 }
+
+/** RTPROT_* by the names that /etc/iproute2/rt_protos gives them; who wrote a rule or route says so by this. */
+export function protocolOf(protocol: number): string {
+  return protocolNames[protocol] ?? String(protocol);
+}
+
+const protocolNames: Readonly<Record<number, string>> = {
+  ...{ 0: "unspec", 1: "redirect", 2: "kernel", 3: "boot", 4: "static", 8: "gated", 9: "ra", 10: "mrt", 11: "zebra" },
+  ...{ 12: "bird", 13: "dnrouted", 14: "xorp", 15: "ntk", 16: "dhcp", 18: "keepalived", 42: "babel", 99: "openr" },
+  ...{ 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp" },
+};
 
 function printAction(action: RuleFact["action"]): string {
   switch (action.kind) {

@@ -3,14 +3,14 @@ import { expect, test } from "vitest";
 import type { Address } from "../contract/prefix.ts";
 import { compile } from "../policy/compile.ts";
 import { samplePlans } from "../policy/sample-plans.ts";
-import { explain, tellCounterexample, tellPacket, type Question } from "./explain.ts";
+import { explain, refusalData, tellCounterexample, tellPacket, type Question } from "./explain.ts";
 import { socket, value, withRules } from "./ground.ts";
 import { prove } from "./prove.ts";
 
 test("a packet is told by the user's rule, the ip rule, the route, the source and the lines that let it out", () => {
   const told = explain(sample("rules-connected"), ask("198.51.100.7"));
   expect(told.lane).toBe("direct");
-  expect(told.rule).toEqual({ id: "bank", name: "bank" });
+  expect(told.rule).toEqual({ id: "bank", name: "bank", place: 1 });
   expect(told.way.map((w) => w.kind)).toEqual(["rule", "route", "source", "line", "line"]);
   expect(told.way[0]?.text).toMatch(/^ip rule pref 43\d\d lookup 7611/);
   expect(told.end).toMatchObject({ kind: "left", device: "wlan0" });
@@ -39,7 +39,8 @@ test("a counterexample names property, packet and way in plain text", () => {
   const told = tellCounterexample(found);
   expect(told.property).toBe("P1");
   expect(told.packet).toContain("as a raw frame on");
-  expect(told.way).toContain("left by");
+  expect(told.end).toMatch(/^left by/);
+  expect(refusalData(told).way).toContain("left by");
 });
 
 test("a packet is told in one line", () => {
@@ -55,6 +56,7 @@ const ask = (destination: string): Question => ({
     port: 443,
     source: null,
     device: null,
+    incoming: null,
     uid: 1000,
     mark: 0,
   },
@@ -66,5 +68,5 @@ function sample(name: string) {
   const facts = withRules(request.facts);
   const answer = compile({ ...request, facts });
   if (!answer.ok) throw new Error(answer.refusal.code);
-  return { policy: request.policy, facts, exit: request.exit, plan: answer.value };
+  return { policy: request.policy, facts, exit: request.exit, plan: answer.value, gate: null };
 }

@@ -1,15 +1,20 @@
 // Why a packet goes where it goes: the walk of one packet, line by line in the words of `ip` and `nft`, with the user's own
 // rule that decides. The same words tell a counterexample. Values and codes only; sentences are made by app/words.
 import type { Address } from "../contract/prefix.ts";
-import type { Lane, Policy } from "../contract/policy.ts";
-import { printOperation } from "../plan/print.ts";
-import { printNftRule } from "../plan/print-nft.ts";
+import type { App, Policy } from "../contract/policy.ts";
+import type { Explanation, TraceEnd, TraceStep } from "../contract/trace.ts";
+import type { CounterexampleTold, Note } from "../contract/verdict.ts";
 import type { Exit } from "../plan/exit.ts";
-import type { Facts, RuleFact } from "../plan/facts.ts";
+import type { Facts, RouteFact, RuleFact } from "../plan/facts.ts";
+import type { NftRule, NftTable } from "../plan/nft.ts";
+import { linkName, tableName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
+import { printOperation, protocolOf } from "../plan/print.ts";
+import { printNftRule } from "../plan/print-nft.ts";
 import { concrete } from "./concrete.ts";
-import { machineOf, routesOf, type Route } from "./machine.ts";
-import { ctStates, type Origin, type PacketValue } from "./packet.ts";
+import type { Decision } from "./fib.ts";
+import { machineOf, ownRoute, ownRule, routesOf } from "./machine.ts";
+import { ctStates, type Origin, type Packet, type PacketValue } from "./packet.ts";
 import type { Counterexample } from "./prove.ts";
 import { walk, type End, type Step } from "./walk.ts";
 import { wantedOf } from "./wanted.ts";
@@ -18,68 +23,150 @@ export interface Question {
   readonly destination: Address;
   readonly protocol: "tcp" | "udp" | "icmp";
   readonly port: number | null;
-  /** bound to; null: chosen by the kernel */
+  /** bound to, or of who sent it; null: chosen by the kernel */
   readonly source: Address | null;
+  /** bound to */
   readonly device: string | null;
+  /** comes in on it, to be forwarded */
+  readonly incoming: string | null;
   readonly uid: number;
   readonly mark: number;
 }
 
-export interface Explained {
-  /** What the policy wants, and the rule of the user's that says so; null: the mode does. */
-  readonly lane: Lane | "lan";
-  readonly rule: { readonly id: string; readonly name: string } | null;
-  readonly way: readonly Told[];
-  readonly end: End;
-  readonly source: Address | null;
-  /** Of the device it leaves by. */
-  readonly mtu: number | null;
+/** A gate as it was read, with the hits of its counted lines. */
+export interface Gate {
+  readonly tables: readonly NftTable[];
+  readonly packets: ReadonlyMap<NftRule, number>;
 }
 
-export interface Told {
-  readonly kind: "rule" | "route" | "source" | "line";
-  readonly text: string;
+export interface Ground {
+  readonly policy: Policy;
+  readonly facts: Facts;
+  /** null: off, nothing is asked of the policy */
+  readonly exit: Exit | null;
+  readonly plan: Plan | null;
+  /** null: the machine as the plan would make it. Else as it was read, with this gate. */
+  readonly gate: Gate | null;
 }
 
-export function explain(
-  input: { policy: Policy; facts: Facts; exit: Exit; plan: Plan | null },
-  question: Question,
-): Explained {
-  const { policy, facts, exit, plan } = input;
-  const machine = machineOf(facts, plan);
-  const packet = concrete(packetOf(question), routesOf(facts, plan));
+export interface Explained extends Pick<Explanation, "lane" | "rule" | "way" | "end" | "source" | "mtu"> {
+  /** The last answer of the rules; null: the packet was dropped before they were asked. */
+  readonly decision: Decision | null;
+  /** An nft line changed the mark and the rules were asked again. */
+  readonly rerouted: boolean;
+  readonly findings: readonly Note[];
+}
+
+export function explain(ground: Ground, question: Question): Explained {
+  const { facts, plan, gate } = ground;
+  const machine = gate === null ? machineOf(facts, plan) : { ...machineOf(facts, null, true), nft: gate.tables };
+  const packet = concrete(packetOf(question), gate === null ? routesOf(facts, plan) : routesOf(facts, null, true));
+  const wish = wishOf(ground, packet);
+  const { end, steps } = walk(machine, packet);
+  const decisions = steps.flatMap((step) => (step.kind === "route" ? [step.decision] : []));
+  const source = steps.flatMap((step) => (step.kind === "source" ? [step.address] : [])).at(-1) ?? question.source;
+  const device = end.kind === "left" ? end.device : null;
+  const { lane, rule, beside } = wish(packet, end);
+  const foreign = decisions.flatMap((d) => (d.rule === null || isOrdinary(d.rule) || plan === null ? [] : [d.rule]));
+  return {
+    ...{ lane, rule, end: endOf(end), source },
+    way: steps.flatMap((step) => tell(step, gate?.packets)).map((told) => ({ ...told, text: told.text.slice(0, 600) })),
+    mtu: [...facts.links, plan?.link].find((l) => l?.name === device)?.mtu ?? null,
+    decision: decisions.at(-1) ?? null,
+    rerouted: decisions.length > 1,
+    findings: [
+      ...(beside ? [{ code: "lane.broken", data: { lane, end: tellEnd(end) } }] : []),
+      ...foreign.map((r) => ({ code: "rule.foreign", data: { rule: tellRule(r), by: protocolOf(r.protocol) } })),
+    ],
+  };
+}
+
+/** The mark that sockets of a program carry under a plan; 0: none. */
+export function markOf(plan: Plan | null, app: App): number {
+  const apps = plan?.apps ?? null;
+  if (apps === null) return 0;
+  const same = (listed: { readonly app: App }): boolean => JSON.stringify(listed.app) === JSON.stringify(app);
+  const program = apps.programs.find(same)?.class ?? 0;
+  const place = apps.places.find(same)?.class ?? 0;
+  return apps.marks[program]?.[place] ?? 0;
+}
+
+/** Everything goes somewhere by our rules; before them only the machine's own addresses are asked for (table local). */
+const isOrdinary = (rule: RuleFact): boolean => ownRule(rule) || rule.priority === 0;
+
+/** What is wanted is asked before the walk, which leaves source and marks on the packet; whether it is so, after it. */
+function wishOf({ policy, facts, exit, plan }: Ground, packet: Packet) {
+  if (exit === null || plan === null) {
+    return (_: Packet, end: End) => ({
+      ...{ lane: end.kind === "delivered" ? ("self" as const) : ("open" as const), rule: null, beside: false },
+    });
+  }
   const wanted = wantedOf(policy, facts, exit);
   const lan = wanted.isLan(packet);
+  const engine = wanted.isEngine(packet);
   const { lane, rule } = wanted.lane(packet);
-  const { end, steps } = walk(machine, packet);
-  const source = steps.find((step) => step.kind === "source");
-  const device = end.kind === "left" ? end.device : null;
-  return {
-    lane: lan ? "lan" : lane,
-    rule: lan || rule === null ? null : { id: rule.id, name: rule.name },
-    way: steps.flatMap(tell),
-    end,
-    source: source?.kind === "source" ? source.address : question.source,
-    mtu: [plan?.link, ...facts.links].find((l) => l?.name === device)?.mtu ?? null,
+  return (walked: Packet, end: End) => {
+    if (end.kind === "delivered") return { lane: "self" as const, rule: null, beside: false };
+    const by = end.kind === "left" ? end.device : null;
+    const reason = by === null || by === linkName ? null : wanted.beside(walked, by);
+    const place = rule === null ? 0 : policy.rules.indexOf(rule) + 1;
+    if (engine) return { lane: "engine" as const, rule: null, beside: by === linkName };
+    // neighbours, leases and answers stay on the link or the way they came by
+    const local = lan || (reason !== null && reason !== "direct");
+    if (local) return { lane: "lan" as const, rule: null, beside: by === linkName || (by !== null && reason === null) };
+    return {
+      lane,
+      rule: rule === null ? null : { id: rule.id, name: rule.name, place },
+      beside: by === linkName ? lane !== "tunnel" : by !== null && reason === null,
+    };
   };
 }
 
-/** What a refusal says of a packet that breaks a plan: everything as text, at most 600 bytes each. */
-export function tellCounterexample(
-  found: Counterexample,
-): Readonly<Record<"property" | "state" | "fault" | "packet" | "way", string>> {
+function endOf(end: End): TraceEnd {
+  return end.kind === "left" ? { ...end, gateway: end.gateway ?? null } : end;
+}
+
+/** A packet that breaks a plan, in words, for whoever shows it. */
+export function tellCounterexample(found: Counterexample): CounterexampleTold {
   const { property, state, fault, packet, trace, end, sentenceData } = found;
   const rest = Object.entries(sentenceData).map(([key, value]) => `${key} ${value}`);
-  const way = [...trace.flatMap(tell).map((told) => told.text), ...(end === null ? [] : [tellEnd(end)]), ...rest].join(
-    "; ",
-  );
   return {
-    property,
-    state,
-    fault,
-    packet: packet === null ? "" : tellPacket(packet).slice(0, 600),
-    way: way.slice(-600),
+    ...{ property, state, fault: fault.slice(0, 200) },
+    packet: packet === null ? "" : tellPacket(packet).slice(0, longestLine),
+    to: packet === null ? null : whereTo(packet),
+    way: [...trace.flatMap((step) => tell(step)).map((told) => told.text), ...rest]
+      .map((l) => l.slice(0, longestLine))
+      .slice(0, 64),
+    end: end === null ? null : tellEnd(end),
   };
+}
+
+/** The same as the data of a refusal: everything as text, at most 600 bytes each. */
+export function refusalData({
+  property,
+  state,
+  fault,
+  packet,
+  way,
+  end,
+}: CounterexampleTold): Readonly<Record<"property" | "state" | "fault" | "packet" | "way", string>> {
+  const whole = [...way, ...(end === null ? [] : [end])].join("; ");
+  return { property, state, fault, packet, way: whole.slice(-longestLine) };
+}
+
+/** What the contract lets through in one line. */
+const longestLine = 600;
+
+function whereTo(packet: PacketValue): CounterexampleTold["to"] {
+  const { destination, protocol } = packet;
+  if (packet.carries !== "ip") return null;
+  const ported = protocol === 6 || protocol === 17;
+  return { destination, protocol: protocolName(protocol), port: ported ? packet.dport : null };
+}
+
+function protocolName(protocol: number): string {
+  const names: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6" };
+  return names[protocol] ?? `protocol ${protocol}`;
 }
 
 export function tellEnd(end: End): string {
@@ -100,8 +187,7 @@ export function tellEnd(end: End): string {
 export function tellPacket(packet: PacketValue): string {
   const ported = packet.protocol === 6 || packet.protocol === 17;
   const at = (address: Address | null, port: number): string => `${address ?? "*"}${ported ? ` port ${port}` : ""}`;
-  const names: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6" };
-  const name = packet.carries === "ip" ? (names[packet.protocol] ?? `protocol ${packet.protocol}`) : packet.carries;
+  const name = packet.carries === "ip" ? protocolName(packet.protocol) : packet.carries;
   const odd = [
     ...(packet.mark === 0 ? [] : [`mark 0x${packet.mark.toString(16)}`]),
     ...(packet.ct === ctStates.establishedReply || packet.ct === ctStates.relatedReply ? ["as an answer"] : []),
@@ -134,19 +220,18 @@ function tellOrigin(origin: Origin): string {
 function packetOf(question: Question): PacketValue {
   const six = question.destination.includes(":");
   const numbers = { tcp: 6, udp: 17, icmp: six ? 58 : 1 };
+  const { incoming, device } = question;
   return {
     family: six ? 6 : 4,
     carries: "ip",
-    origin: {
-      kind: "socket",
-      device: question.device,
-      source: question.source === null ? "unset" : "set",
-      kernel: false,
-    },
+    origin:
+      incoming === null
+        ? { kind: "socket", device, source: question.source === null ? "unset" : "set", kernel: false }
+        : { kind: "arriving", device: incoming },
     source: question.source,
     destination: question.destination,
     protocol: numbers[question.protocol],
-    sport: 40000,
+    sport: askedPort,
     dport: question.port ?? 0,
     mark: question.mark,
     uid: question.uid,
@@ -159,29 +244,40 @@ function packetOf(question: Question): PacketValue {
   };
 }
 
-function tell(step: Step): Told[] {
-  if (step.kind === "source") return step.address === null ? [] : [{ kind: "source", text: `from ${step.address}` }];
+/** A port that the kernel might choose (ip_local_port_range). */
+export const askedPort = 40_000;
+
+function tell(step: Step, packets?: ReadonlyMap<NftRule, number>): TraceStep[] {
+  if (step.kind === "source") {
+    return step.address === null ? [] : [{ ...plain, kind: "source", text: `from ${step.address}` }];
+  }
   if (step.kind === "hook") {
     const { hook, table, chain, rule, verdict } = step.step;
     const family = hook === "egress" ? "netdev" : "inet";
     const line = rule === null ? `policy ${verdict}` : printNftRule(rule, family);
-    return [{ kind: "line", text: `${family} ${table} ${chain}: ${line}` }];
+    const counted = rule?.counter === true ? (packets?.get(rule) ?? null) : null;
+    return [
+      { kind: "line", text: `${family} ${table} ${chain}: ${line}`, ours: table === tableName, packets: counted },
+    ];
   }
   const { rule, route } = step.decision;
+  const onLink = step.decision.kind === "route" && step.decision.via === "on-link" ? step.decision.device : null;
   return [
-    ...(rule === null ? [] : [{ kind: "rule", text: tellRule(rule) } as const]),
-    ...(route === null ? [] : [{ kind: "route", text: tellRoute(route) } as const]),
-    ...(step.decision.kind === "route" && step.decision.via === "on-link"
-      ? [{ kind: "route", text: `no route: taken for on-link by ${step.decision.device ?? "lo"}` } as const]
-      : []),
+    ...(rule === null ? [] : [{ ...plain, kind: "rule" as const, text: tellRule(rule), ours: ownRule(rule) }]),
+    ...(route === null ? [] : [{ ...plain, kind: "route" as const, text: tellRoute(route), ours: ownRoute(route) }]),
+    ...(onLink === null
+      ? []
+      : [{ ...plain, kind: "route" as const, text: `no route: taken for on-link by ${onLink}` }]),
   ];
 }
+
+const plain = { ours: false, packets: null };
 
 function tellRule(rule: RuleFact): string {
   return printOperation({ kind: "rule.del", rule }).replace(" rule del", " rule");
 }
 
-function tellRoute(route: Route): string {
+export function tellRoute(route: RouteFact): string {
   const legs = route.legs.map((leg) => `${leg.via === null ? "" : `via ${leg.via} `}dev ${leg.dev}`);
   const words = [
     ...(route.type === "unicast" ? [] : [route.type]),

@@ -3,9 +3,11 @@ import { grant, refuse } from "../contract/refusal.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
 import { printPlan } from "../plan/print.ts";
+import { check, proveNow } from "../tunnel/judge.ts";
 import type { Deps } from "../tunnel/orders.ts";
 import type { Tunnel } from "../tunnel/run.ts";
 import { checkLeaks } from "../tunnel/seen.ts";
+import { trace } from "../tunnel/trace.ts";
 import type { Handlers } from "./dispatch.ts";
 
 export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly now: () => number }): Handlers {
@@ -31,6 +33,13 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
       const said = notes({ policy: policy ?? store.policy(), facts, exit, state: "connected" });
       return grant({ text: printPlan(connected), notes: said.map(printNote) });
     },
+    confirm: async () => refuse("call.not-now"),
+    check: ({ node, policy }) => check(deps, tunnel, node, policy),
+    prove: ({ node }) => proveNow(deps, tunnel, node),
+    explain: ({ question, policy, node }) =>
+      trace(deps, tunnel, { question, policy: policy ?? null, node: node ?? null }),
+    findings: async () => grant([]),
+    repair: async ({ id }) => (id === null ? grant({ done: [], left: [] }) : refuse("finding.unknown", { id })),
     leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
     reset: () => tunnel.reset(),
   };

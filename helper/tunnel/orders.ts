@@ -4,6 +4,7 @@ import type { Policy } from "../contract/policy.ts";
 import { familyOf } from "../contract/prefix.ts";
 import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import type { ProofSummary, StepName, Uplink } from "../contract/status.ts";
+import type { CounterexampleTold } from "../contract/verdict.ts";
 import { type Applied, type Kernel, KernelError } from "../kernel/kernel.ts";
 import type { Configuration } from "../nodes/conf.ts";
 import type { Store } from "../nodes/store.ts";
@@ -32,12 +33,17 @@ export interface Deps {
   readonly compile: (input: CompileInput) => Answer<Plan>;
   readonly uplinks: (facts: Facts) => readonly Uplink[];
   /** Proven plans are applied, others are not; the answer of a refusal is plan.leaks with the packet. */
-  readonly prove: (input: ProveInput) => Answer<ProofSummary | null>;
+  readonly prove: (input: ProveInput) => Proved;
   /** Whether this process may change routes and tables. */
   readonly hasRights: () => boolean;
   readonly answerMs: number;
   readonly log: (what: string, data: Readonly<Record<string, unknown>>) => void;
 }
+
+/** An answer; where a packet breaks the plan, also that packet. */
+export type Proved =
+  | { readonly ok: true; readonly value: ProofSummary | null }
+  | { readonly ok: false; readonly refusal: Refusal; readonly found?: CounterexampleTold };
 
 export interface CompileInput {
   readonly policy: Policy;
@@ -75,7 +81,13 @@ export interface Prepared {
   /** What closes: connecting, or the lock that stands already. */
   readonly closing: Plan;
   readonly connected: Plan;
+  readonly proof: ProofSummary | null;
 }
+
+/** What can be refused before anything is touched; with the packet where a proof failed. */
+export type Planned =
+  | { readonly ok: true; readonly value: Prepared }
+  | { readonly ok: false; readonly refusal: Refusal; readonly found?: CounterexampleTold };
 
 export interface Outcome {
   readonly signal: AbortSignal;
@@ -130,7 +142,7 @@ export async function readFacts(deps: Deps, live: Live): Promise<Facts> {
 }
 
 /** Everything that can be refused without touching the machine, in the order a person would want to hear it. */
-export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy): Promise<Answer<Prepared>> {
+export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy): Promise<Planned> {
   const configuration = deps.store.configuration(node);
   if (configuration === undefined) return refuse("node.unknown", { node });
   if (!deps.hasRights()) return refuse("machine.no-rights", {});
@@ -141,7 +153,7 @@ export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy)
   if (blocked !== null) return blocked;
   if (!resolved.ok) return resolved;
   const families = live.uplinks.flatMap((u) => [...u.addresses, ...u.gateways]).map((a) => familyOf(a));
-  let last: Answer<Prepared> = refuse("machine.no-route", { node });
+  let last: Planned = refuse("machine.no-route", { node });
   for (const address of byFamily(resolved.value, families)) {
     last = compileFor(deps, live, facts, policy, node, configuration, {
       endpoint: { address, port: configuration.endpoint.port },
@@ -185,7 +197,7 @@ function compileFor(
   node: Id,
   configuration: Configuration,
   exit: Exit,
-): Answer<Prepared> {
+): Planned {
   const input = { policy, facts, exit };
   const connecting = deps.compile({ ...input, state: "connecting" });
   if (!connecting.ok) return connecting;
@@ -201,7 +213,8 @@ function compileFor(
   const proof = deps.prove({ policy, facts, exit, plans });
   if (!proof.ok) return proof;
   live.proof = proof.value;
-  return grant({ node, facts, configuration, exit, closing, connected: connected.value });
+  const made = { node, facts, configuration, exit, closing, connected: connected.value, proof: proof.value };
+  return grant(made);
 }
 
 async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
@@ -310,12 +323,7 @@ async function replan(deps: Deps, live: Live): Promise<Said> {
 }
 
 /** One plan alone, with the lock it falls back to. */
-function proveWith(
-  deps: Deps,
-  input: Omit<CompileInput, "state">,
-  plan: Plan,
-  locked: Plan,
-): Answer<ProofSummary | null> {
+function proveWith(deps: Deps, input: Omit<CompileInput, "state">, plan: Plan, locked: Plan): Proved {
   const { policy, facts, exit } = input;
   return deps.prove({ policy, facts, exit, plans: { connecting: locked, connected: plan, locked } });
 }

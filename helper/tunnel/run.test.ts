@@ -8,7 +8,7 @@ import { statusSchema, type Status } from "../contract/status.ts";
 import { defaultPolicy } from "../contract/policy.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
-import { type Change, type Kernel, KernelError } from "../kernel/kernel.ts";
+import { type Change, type Kernel, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
 import { openStore } from "../nodes/store.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -316,6 +316,13 @@ class TestKernel implements Kernel {
     this.touched = true;
     this.gone = gone;
     this.changed(change);
+  }
+  answer: RouteAnswer = { kind: "refused", code: "ENETUNREACH" };
+  async ask(): Promise<RouteAnswer> {
+    return this.answer;
+  }
+  async gate() {
+    return { tables: [], packets: new Map(), foreign: [] };
   }
   async read(): Promise<Facts> {
     const link = { index: 9, name: "culvert0", kind: "tun", type: 65534, up: true, carrier: true, loopback: false };

@@ -1,12 +1,23 @@
 // The tunnel as the rest of the helper knows it: calls in, statuses and traffic out. Inside, one queue: an event moves the
 // machine, its orders are carried out one after the other, each answer is the next event. A new epoch raises the signal of
 // what runs and drops what has not begun, but for orders that close and clear away.
+import type { Node } from "../contract/node.ts";
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import type { Drift, NodeRef, Status, Traffic } from "../contract/status.ts";
 import { proveAhead } from "./ahead.ts";
 import { start, step as move, survives } from "./machine.ts";
-import { carryOut, type Deps, type Live, plansFor, type Prepared, readFacts, refusalOf, type Said } from "./orders.ts";
+import {
+  carryOut,
+  type Deps,
+  type Live,
+  plansFor,
+  type Planned,
+  type Prepared,
+  readFacts,
+  refusalOf,
+  type Said,
+} from "./orders.ts";
 import type { Event, Id, Machine, Order } from "./states.ts";
 import { buildStatus, nodeRef, noSteps, type StepTimes } from "./status.ts";
 import { type SignedChange, watchMachine, watchTraffic } from "./watch.ts";
@@ -17,7 +28,7 @@ export interface Tunnel {
   disconnect(): Promise<Answer<Status>>;
   reset(): Promise<Answer<{ undone: string[] }>>;
   setPolicy(policy: Policy): Promise<Answer<Status>>;
-  plansFor(node: Id | null, policy: Policy | null): Promise<Answer<Prepared>>;
+  plansFor(node: Id | null, policy: Policy | null): Promise<Planned>;
   /** The node in use, if any: it cannot be removed. */
   inUse(): Id | null;
   live(): Live;
@@ -246,7 +257,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       return grant(status());
     },
     async plansFor(node, policy) {
-      const id = node ?? inUse() ?? deps.store.nodes()[0]?.id;
+      const id = node ?? inUse() ?? lastUsed(deps.store.nodes());
       if (id === undefined) return refuse("node.unknown", { node: "" });
       return plansFor(deps, { ...live, exits: new Map(live.exits) }, id, policy ?? deps.store.policy());
     },
@@ -327,6 +338,10 @@ export function createTunnel(deps: RunDeps): Tunnel {
   };
 
   return tunnel;
+}
+
+function lastUsed(nodes: readonly Node[]): Id | undefined {
+  return [...nodes].sort((a, b) => (b.lastUsed ?? 0) - (a.lastUsed ?? 0))[0]?.id;
 }
 
 /** Between two of these nobody waits any more. */

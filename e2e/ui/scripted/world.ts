@@ -7,6 +7,7 @@ import type { Policy } from "../../../helper/contract/policy.ts";
 import type { Prefix } from "../../../helper/contract/prefix.ts";
 import { grant, refuse, type Answer } from "../../../helper/contract/refusal.ts";
 import type { LeakCheck, LockCause, State, Status, Step, Traffic } from "../../../helper/contract/status.ts";
+import type { Checked, CounterexampleTold } from "../../../helper/contract/verdict.ts";
 import { address, firstPolicy, nodeFromConf, stepOrder, uplink, type Scenario } from "./scenarios.ts";
 
 export interface World {
@@ -201,6 +202,25 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       return grant(status);
     },
     plan: (params) => planOf(params.policy ?? policy),
+    confirm: () => refuse("call.not-now"),
+    check: (params) => {
+      const plan = planOf(params.policy);
+      const before = planOf(policy);
+      if (!plan.ok) return grant({ ...nothingChecked, counterexample: brokenBy(String(plan.refusal.data["way"])) });
+      const lines = (answer: Answer<Result<"plan">>): string[] => (answer.ok ? answer.value.text.split("\n") : []);
+      const [now, then] = [lines(before), lines(plan)];
+      const difference = {
+        added: then.filter((line) => !now.includes(line)),
+        removed: now.filter((line) => !then.includes(line)),
+        more: 0,
+      };
+      return grant({ ...nothingChecked, proof: proofOf(), difference });
+    },
+    prove: () =>
+      grant({ about: upState(status.state) ? "stands" : "would", proof: proofOf(), counterexample: null, limits: [] }),
+    explain: () => refuse("call.not-now"),
+    findings: () => grant([]),
+    repair: () => grant({ done: [], left: [] }),
     leaks: () =>
       new Promise((resolve) => {
         later(scenario.stepMs, () => {
@@ -288,6 +308,20 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       for (const timer of timers) clearTimeout(timer);
       listeners.clear();
     },
+  };
+}
+
+const nothingChecked: Checked = {
+  ...{ proof: null, counterexample: null, lints: [], notes: [] },
+  difference: { added: [], removed: [], more: 0 },
+};
+
+function brokenBy(rule: string): CounterexampleTold {
+  return {
+    ...{ property: "P1", state: "connected", fault: "none", packet: "udp * port 40000 to 192.0.2.1 port 53" },
+    to: { destination: address("192.0.2.1"), protocol: "udp", port: 53 },
+    way: [`ip rule pref 4300 lookup 7610 # ${rule}`, "0.0.0.0/0 dev enp3s0 table 7610 metric 10"],
+    end: "left by enp3s0 via 192.168.1.1",
   };
 }
 

@@ -1,0 +1,65 @@
+// What the prover and the lint say, for whoever asks: of a policy that is only tried out, and of what stands. Nothing here is
+// applied or saved.
+import type { Policy } from "../contract/policy.ts";
+import { type Answer, grant } from "../contract/refusal.ts";
+import type { Checked, Note, Proven } from "../contract/verdict.ts";
+import { differenceOf } from "../plan/commands.ts";
+import type { Facts } from "../plan/facts.ts";
+import { notes } from "../policy/lint.ts";
+import { limits } from "../proof/prove.ts";
+import { type Deps, readFacts } from "./orders.ts";
+import type { Tunnel } from "./run.ts";
+import type { Id } from "./states.ts";
+
+export async function check(deps: Deps, tunnel: Tunnel, node: Id | null, policy: Policy): Promise<Answer<Checked>> {
+  const planned = await tunnel.plansFor(node, policy);
+  const found = planned.ok ? null : (planned.found ?? null);
+  // without any node there is still something to say of the rules themselves
+  const nowhere = !planned.ok && planned.refusal.code === "node.unknown" && node === null;
+  if (!planned.ok && found === null && !nowhere) return planned;
+  const facts = planned.ok ? planned.value.facts : await readFacts(deps, { ...tunnel.live() });
+  const exit = planned.ok ? planned.value.exit : null;
+  const said = notes({ policy, facts, exit, state: exit === null ? "off" : "connected" }).map((n): Note => ({
+    code: n.code,
+    data: { ...n.data },
+  }));
+  const isLint = (n: Note): boolean => /^(rule|policy)\./.test(n.code) && n.code !== "rule.foreign";
+  const saved = planned.ok ? await tunnel.plansFor(node, deps.store.policy()) : null;
+  return grant({
+    proof: planned.ok ? planned.value.proof : null,
+    counterexample: found,
+    lints: said.filter(isLint),
+    notes: said.filter((n) => !isLint(n)),
+    difference: planned.ok
+      ? differenceOf(saved?.ok === true ? saved.value.connected : null, planned.value.connected)
+      : { added: [], removed: [], more: 0 },
+  });
+}
+
+export async function proveNow(deps: Deps, tunnel: Tunnel, node: Id | null): Promise<Answer<Proven>> {
+  const { applied } = tunnel.live();
+  if (applied !== null && (node === null || node === applied.node)) {
+    const facts = await readFacts(deps, { ...tunnel.live() });
+    const { plan, exit } = applied;
+    const locked = deps.compile({ policy: deps.store.policy(), facts, exit, state: "locked" });
+    if (!locked.ok) return locked;
+    const plans = { connecting: locked.value, connected: plan, locked: locked.value };
+    const proved = deps.prove({ policy: deps.store.policy(), facts, exit, plans });
+    if (proved.ok) return grant(proven("stands", proved.value, null, facts));
+    return proved.found === undefined ? proved : grant(proven("stands", null, proved.found, facts));
+  }
+  const planned = await tunnel.plansFor(node, null);
+  if (planned.ok) return grant(proven("would", planned.value.proof, null, planned.value.facts));
+  return planned.found === undefined ? planned : grant(proven("would", null, planned.found, tunnel.live().facts));
+}
+
+function proven(
+  about: Proven["about"],
+  proof: Proven["proof"],
+  counterexample: Proven["counterexample"],
+  facts: Facts | null,
+): Proven {
+  const prefix = facts?.features.devicePrefix === true;
+  const known = limits.filter((limit) => limit !== "raw-frames-on-new-devices" || !prefix);
+  return { about, proof, counterexample, limits: [...known] };
+}
