@@ -42,6 +42,8 @@ afterAll(() => {
 
 test.each(Object.entries(samplePlans))("%s", async (_name, sample) => {
   stage(sample.facts);
+  // IPv6 lays its multicast route only when linkwatch has noticed the carrier
+  await until(() => [...made].every((name) => sh(`ip -o link show dev ${name}`).includes("state UP")));
   const answer = compile(sample);
   if (!answer.ok) throw new Error(answer.refusal.code);
   const plan = here(answer.value);
