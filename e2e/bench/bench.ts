@@ -4,34 +4,50 @@ import { cpus, release, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 
 import { enter, inside } from "../lab/enter.ts";
-import { benchConnect } from "./connect.ts";
-import { benchModel } from "./model.ts";
-import { benchMutation } from "./mutation.ts";
+import type { Choice } from "./engine.ts";
 import { printRows, type Row } from "./rows.ts";
 
-type Bench = (rounds: number, note: (line: string) => void) => Promise<readonly Row[]>;
-const benches: Readonly<Record<string, { readonly run: Bench; readonly rounds: number; readonly quick: number }>> = {
-  connect: { run: benchConnect, rounds: 20, quick: 3 },
+type Bench = (rounds: number, note: (line: string) => void, choice: Choice) => Promise<readonly Row[]>;
+const benches: Readonly<
+  Record<string, { readonly load: () => Promise<Bench>; readonly rounds: number; readonly quick: number }>
+> = {
+  connect: { load: async () => (await import("./connect.ts")).benchConnect, rounds: 20, quick: 3 },
+  // each about six minutes, quick: two
+  engine: { load: async () => (await import("./engine.ts")).benchEngine, rounds: 5, quick: 1 },
   // 200 policies of 200 packets; quick: 20 of 50
-  model: { run: benchModel, rounds: 200, quick: 20 },
+  model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20 },
   // three sample plans; quick: one of them
-  mutation: { run: benchMutation, rounds: 3, quick: 1 },
+  mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 3, quick: 1 },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, quick: { type: "boolean", default: false } },
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string" },
+    // engine: some rows, some configurations
+    only: { type: "string", default: "" },
+    configs: { type: "string", default: "" },
+  },
 });
 const [name = ""] = positionals;
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
 if (bench === undefined) {
-  process.stderr.write(`usage: npm run bench -- ${Object.keys(benches).join(" | ")} [--json] [--quick]\n`);
+  process.stderr.write(
+    `usage: npm run bench -- ${Object.keys(benches).join(" | ")} [--json] [--quick] [--rounds N] [--only ROW,…] [--configs NAME,…]\n`,
+  );
   process.exit(2);
 }
-if (!inside()) process.exit(await enter([process.execPath, ...process.argv.slice(1)]));
+if (!inside()) {
+  if (name === "engine") (await import("./engine-peers.ts")).buildPrograms((line) => process.stderr.write(`${line}\n`));
+  process.exit(await enter([process.execPath, ...process.argv.slice(1)]));
+}
 
-const rounds = values.quick ? bench.quick : bench.rounds;
-const rows = await bench.run(rounds, (line) => process.stderr.write(`${line}\n`));
+const rounds = Number(values.rounds ?? (values.quick ? bench.quick : bench.rounds));
+const list = (text: string): readonly string[] => text.split(",").filter((word) => word !== "");
+const choice = { quick: values.quick, only: list(values.only), configs: list(values.configs) };
+const rows = await (await bench.load())(rounds, (line) => process.stderr.write(`${line}\n`), choice);
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
   cores: cpus().length,

@@ -17,6 +17,6 @@ test("a row of nothing is an error, not a zero", () => {
 
 test("people read one line a row", () => {
   expect(printRows([rowOf("a.b", "ms", [1]), rowOf("a", "MiB", [2.04])])).toBe(
-    "a.b      1.0 ms   1.0 to 1.0, n 1\na        2.0 MiB  2.0 to 2.0, n 1",
+    "a.b      1.0 ms   1.0 to 1.0, n 1\na       2.04 MiB  2.04 to 2.04, n 1",
   );
 });

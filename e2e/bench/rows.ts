@@ -3,7 +3,7 @@
 export interface Row {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "MiB" | "count";
+  readonly unit: "ms" | "MiB" | "count" | "Gbit/s" | "s/GB" | "ns" | "1/s" | "B" | "x";
   readonly min: number;
   readonly max: number;
   readonly n: number;
@@ -15,7 +15,9 @@ export function rowOf(name: string, unit: Row["unit"], samples: readonly number[
   const middle = (sorted.length - 1) / 2;
   const at = (index: number): number => sorted[index] ?? NaN;
   const median = (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
-  const round = (value: number): number => Math.round(value * 100) / 100;
+  // two places, and three figures of what is small
+  const round = (value: number): number =>
+    Math.abs(value) >= 1 ? Math.round(value * 100) / 100 : Number(value.toPrecision(3));
   return { name, value: round(median), unit, min: round(at(0)), max: round(at(sorted.length - 1)), n: sorted.length };
 }
 
@@ -29,8 +31,11 @@ export function printRows(rows: readonly Row[]): string {
   const width = Math.max(...rows.map((row) => row.name.length));
   return rows
     .map((row) => {
-      const value = row.value.toFixed(1).padStart(8);
-      return `${row.name.padEnd(width)} ${value} ${row.unit.padEnd(3)}  ${row.min.toFixed(1)} to ${row.max.toFixed(1)}, n ${row.n}`;
+      const value = print(row.value).padStart(8);
+      return `${row.name.padEnd(width)} ${value} ${row.unit.padEnd(3)}  ${print(row.min)} to ${print(row.max)}, n ${row.n}`;
     })
     .join("\n");
 }
+
+const print = (value: number): string =>
+  Math.abs(value) < 10 && !Number.isInteger(value) ? value.toPrecision(3) : value.toFixed(1);

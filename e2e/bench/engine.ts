@@ -1,0 +1,152 @@
+// engine: data planes side by side in one run, alternating, over the same cable with the same tools. Every round takes
+// every configuration once, so that a slow minute of the machine falls on all of them. README.md lists the rows.
+import { endPair, type Kind, startPair } from "./engine-ends.ts";
+import {
+  type Figures,
+  firstReply,
+  type Ground,
+  loaded,
+  memory,
+  ping,
+  reverse,
+  rtt,
+  tcp1,
+  tcp4,
+  udp,
+  withServer,
+} from "./engine-measure.ts";
+import { findPrograms, type Programs } from "./engine-peers.ts";
+import { type Family, inside, type Link, openRoad, outside, type Road } from "./engine-road.ts";
+import { rowsOf, type Sample } from "./engine-rows.ts";
+import type { Row } from "./rows.ts";
+
+interface Config {
+  readonly name: string;
+  /** Undefined: the bare cable. */
+  readonly ends: readonly [Kind, Kind] | undefined;
+}
+
+const configs: readonly Config[] = [
+  { name: "raw", ends: undefined },
+  { name: "wireguard_go", ends: ["wireguard_go", "wireguard_go"] },
+  { name: "culvert", ends: ["culvert", "culvert"] },
+  { name: "limit", ends: ["limit", "limit"] },
+  { name: "limit_plain", ends: ["limit_plain", "limit_plain"] },
+  { name: "culvert_wireguard_go", ends: ["culvert", "wireguard_go"] },
+  { name: "wireguard_go_culvert", ends: ["wireguard_go", "culvert"] },
+];
+
+type Test = (ground: Ground) => Promise<Figures>;
+/** In this order; the idle tunnel first, before anything is warm. */
+const tests: Readonly<Record<string, Test>> = { rtt, tcp1, tcp4, reverse, udp, loaded };
+
+interface Setting {
+  /** Before every row's name. */
+  readonly prefix: string;
+  readonly link: Link;
+  readonly family: Family;
+}
+
+const settings: readonly Setting[] = [
+  { prefix: "", link: "whole", family: 4 },
+  { prefix: "wire.", link: "wire", family: 4 },
+  { prefix: "v6.", link: "whole", family: 6 },
+  { prefix: "wire.v6.", link: "wire", family: 6 },
+];
+
+export interface Choice {
+  readonly quick: boolean;
+  /** Rows by the beginning of their names (`tcp1,wire.tcp1`), empty for all. */
+  readonly only: readonly string[];
+  /** Configurations by name, empty for all. */
+  readonly configs: readonly string[];
+}
+
+export async function benchEngine(
+  rounds: number,
+  note: (line: string) => void,
+  choice: Choice,
+): Promise<readonly Row[]> {
+  const programs = findPrograms();
+  const samples: Sample[] = [];
+  const roads = { whole: await openRoad("whole"), wire: await openRoad("wire") };
+  for (let round = 0; round < rounds; round++) {
+    for (const setting of settings) {
+      for (const config of configs.filter((one) => runs(one, setting, programs, choice))) {
+        const road = roads[setting.link];
+        const figures = await measure(road, setting, config, programs, choice);
+        const taken = Object.entries(figures).map(([name, value]) => ({
+          round,
+          name: setting.prefix + name,
+          config: config.name,
+          value,
+        }));
+        samples.push(...taken);
+        const text = taken.map(({ name, value }) => `${name} ${value.toPrecision(3)}`).join(", ");
+        if (taken.length > 0) note(`${round + 1}/${rounds} ${config.name}: ${text}`);
+      }
+    }
+  }
+  return rowsOf(samples);
+}
+
+function runs(config: Config, setting: Setting, programs: Programs, choice: Choice): boolean {
+  const needed = (config.ends ?? []).map((kind) => (kind === "limit_plain" ? "limit" : kind));
+  const has = needed.every((kind) => programs[kind] !== undefined);
+  // the limit program speaks IPv4 only
+  const fits = setting.family === 4 || !needed.includes("limit");
+  const wanted =
+    choice.configs.length > 0 ? choice.configs.includes(config.name) : !choice.quick || isQuick(config, setting);
+  return has && fits && wanted && testsOf(setting, config, choice).length > 0;
+}
+
+/** What --quick keeps. */
+function isQuick(config: Config, setting: Setting): boolean {
+  const main = ["wireguard_go", "culvert", "limit"];
+  return main.includes(config.name) && setting.prefix !== "wire.v6.";
+}
+
+function testsOf(setting: Setting, config: Config, choice: Choice): readonly (readonly [string, Test])[] {
+  const quick =
+    setting.prefix === "" ? ["rtt", "tcp1", "udp", "loaded"] : setting.prefix === "wire." ? ["tcp1", "udp"] : ["tcp1"];
+  return Object.entries(tests).filter(([name]) => {
+    if (config.ends === undefined && name === "loaded") return false;
+    const asked = choice.only.some((only) => only === setting.prefix + name);
+    return choice.only.length > 0 ? asked : !choice.quick || quick.includes(name);
+  });
+}
+
+async function measure(
+  road: Road,
+  setting: Setting,
+  config: Config,
+  programs: Programs,
+  choice: Choice,
+): Promise<Figures> {
+  const { family } = setting;
+  const seconds = choice.quick ? 2 : 5;
+  if (config.ends === undefined) {
+    const ground: Ground = { road, family, pair: undefined, to: outside("b", family), seconds };
+    return withServer(road, () => runTests(ground, testsOf(setting, config, choice)));
+  }
+  const figures: Record<string, number> = {};
+  const pair = await startPair(road, family, programs, config.ends);
+  try {
+    const ground: Ground = { road, family, pair, to: inside("b", family), seconds };
+    const first = await firstReply(ground);
+    if (choice.only.length === 0 && !config.ends.includes("limit") && !config.ends.includes("limit_plain"))
+      Object.assign(figures, first);
+    await ping(road.machines.a, ground.to, 0.01, 20);
+    Object.assign(figures, await withServer(road, () => runTests(ground, testsOf(setting, config, choice))));
+    Object.assign(figures, memory(ground));
+  } finally {
+    await endPair(pair);
+  }
+  return figures;
+}
+
+async function runTests(ground: Ground, chosen: readonly (readonly [string, Test])[]): Promise<Figures> {
+  const figures: Record<string, number> = {};
+  for (const [, test] of chosen) Object.assign(figures, await test(ground));
+  return figures;
+}
