@@ -15,6 +15,9 @@ export const noteCodes = [
   "dns.immutable",
   "vpn.beside",
   "uplink.ppp",
+  "form.main",
+  "form.no-metric",
+  "form.outranked",
 ] as const;
 
 /** Of the machine rather than of the plan: the catalogue has them among the notices. */

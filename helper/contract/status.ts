@@ -100,6 +100,7 @@ export const statusSchema = z.strictObject({
       "bypass.clsact",
       "bypass.af-xdp",
       "engine.stand-in",
+      "form.outranked",
     ]),
   ),
 });

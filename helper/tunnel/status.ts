@@ -7,6 +7,8 @@ import { stepNames } from "../contract/status.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
+import { groundOf } from "../policy/ground.ts";
+import { outranking } from "../policy/takeover.ts";
 import type { Machine } from "./states.ts";
 
 export interface Pieces {
@@ -116,7 +118,7 @@ function dnsOf({ applied, facts }: Pieces): Status["dns"] {
   return { servers: [...(facts?.resolver.resolvConf.servers ?? [])], by: "none" };
 }
 
-function noticesOf({ facts, standIn }: Pieces): Status["notices"] {
+function noticesOf({ facts, standIn, applied, policy }: Pieces): Status["notices"] {
   const up = facts?.links.filter((l) => l.up && !l.loopback) ?? [];
   return [
     ...(facts?.features.owner === false ? (["gate.no-owner"] as const) : []),
@@ -124,5 +126,12 @@ function noticesOf({ facts, standIn }: Pieces): Status["notices"] {
     ...(up.some((l) => l.xdp) ? (["bypass.xdp"] as const) : []),
     ...(up.some((l) => l.clsact) ? (["bypass.clsact"] as const) : []),
     ...(standIn ? (["engine.stand-in"] as const) : []),
+    ...(facts !== null && applied !== null && isOutranked(policy, facts, applied) ? (["form.outranked"] as const) : []),
   ];
+}
+
+/** A route of others in main that wins over the form: what goes there is held, and does not arrive. */
+function isOutranked(policy: Policy, facts: Facts, { exit, plan }: NonNullable<Pieces["applied"]>): boolean {
+  if (policy.form === "table" || plan.state !== "connected") return false;
+  return outranking(groundOf({ policy, facts, exit, state: plan.state })).length > 0;
 }
