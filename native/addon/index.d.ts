@@ -55,3 +55,25 @@ export declare class WireTap {
   counts(): string;
   close(): void;
 }
+
+/** Options as JSON: {cgroup, bpffs, mask}. Throws where it does not work; false: scripts are known by their interpreter. */
+export declare function appMarksProbe(optionsJson: string): boolean;
+/** Attaches, or takes over what an earlier life left. */
+export declare function appMarksOpen(optionsJson: string): AppMarks;
+/** Takes away what is ours in this network namespace; whether there was anything. */
+export declare function appMarksClear(bpffs: string): boolean;
+/** What it sets outlives it. */
+export declare class AppMarks {
+  apply(wantedJson: string): void;
+  read(): string;
+  /** Takes away what earlier lives left; whether there was anything. */
+  alone(): boolean;
+  tasks(): string;
+  setTasks(tasksJson: string): void;
+  /** Closes the sockets that processes of these classes have open; how many. */
+  reopen(programs: number[], placesJson: string): number;
+}
+/** Closes the sockets with one of these marks. */
+export declare function destroyMarked(marks: number[], mask: number): number;
+/** device:inode:generation, as AppMarks names programs. */
+export declare function fileKey(path: string): string;

@@ -5,7 +5,10 @@
 //! Refusals of the kernel to single changes are values; a call that cannot be made at all throws with the errno's
 //! symbol as `code`. Descriptors are plain numbers and belong to the caller.
 
+mod app_marks;
+mod bpf;
 mod capture;
+mod file_key;
 mod netlink;
 mod nft;
 mod peer;
