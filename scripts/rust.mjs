@@ -24,6 +24,7 @@ export async function rustToolchain() {
   await bring([
     { what: "a Rust toolchain", packages: ["cargo-web"] },
     { what: "rustfmt", packages: ["rustfmt-web"] },
+    { what: "clippy", packages: ["rust-web-clippy"] },
   ]);
   return `installed cargo ${version()}`;
 }
