@@ -8,7 +8,9 @@ import { afterEach, expect, test } from "vitest";
 
 import { defaultPolicy } from "../contract/policy.ts";
 import { refusalCodes, grant, refuse } from "../contract/refusal.ts";
+import type { Address } from "../contract/prefix.ts";
 import type { Status } from "../contract/status.ts";
+import type { Explanation, TraceQuestion } from "../contract/trace.ts";
 import { openStore } from "../nodes/store.ts";
 import type { Handlers, Hub } from "../server/dispatch.ts";
 import { listen } from "../server/listen.ts";
@@ -68,7 +70,7 @@ test.each([
 
 test("a policy comes out as it can be put back in, and a broken one is refused here", async () => {
   const { run, file } = await serve();
-  const policy = JSON.parse((await run(["policy"])).out) as typeof defaultPolicy;
+  const policy = JSON.parse((await run(["policy", "get"])).out) as typeof defaultPolicy;
   expect(policy).toEqual(defaultPolicy);
   expect((await run(["policy", "set", file("p.json", JSON.stringify({ ...policy, ipv6: "block" }))])).code).toBe(0);
   expect(JSON.parse((await run(["policy", "get"])).out)).toMatchObject({ ipv6: "block" });
@@ -86,6 +88,58 @@ test("wrong use, no helper, and not being allowed have exit codes of their own",
   const stranger = await closed.run(["status"]);
   expect(stranger.code).toBe(4);
   expect(stranger.err).toContain("join the group culvert");
+});
+
+test("rules are added, moved and removed by their words, and each is shown in its place", async () => {
+  const { run, store } = await serve();
+  await run(["policy", "add", "direct", "to=192.0.2.0/24,2001:db8::1", "--name", "Bank"]);
+  await run(["policy", "add", "block", "port=25,465-587", "proto=tcp", "user=0", "--name", "Mail", "--at", "1"]);
+  const shown = await run(["policy"]);
+  expect(shown.out).toBe(
+    "1. Mail: user=0 proto=tcp port=25,465-587 → blocked\n" +
+      "2. Bank: to=192.0.2.0/24,2001:db8::1/128 → direct, in the open\neverything else: the tunnel\n",
+  );
+  expect((await run(["policy", "move", "Bank", "1"])).code).toBe(0);
+  expect(store.policy().rules.map((rule) => rule.name)).toEqual(["Bank", "Mail"]);
+  expect((await run(["policy", "remove", "2"])).code).toBe(0);
+  expect(store.policy().rules.map((rule) => rule.name)).toEqual(["Bank"]);
+});
+
+test.each([
+  ["policy", "add", "sideways", "to=192.0.2.0/24"],
+  ["policy", "add", "direct", "to=nonsense"],
+  ["policy", "add", "direct", "port=99999"],
+  ["policy", "add", "direct", "colour=red"],
+  ["policy", "add", "direct"],
+  ["policy", "move", "Nothing", "1"],
+  ["policy", "set", "/dev/null", "--within", "1"],
+  ["explain", "[nonsense]:80"],
+  ["explain", "192.0.2.1", "gre"],
+  ["explain", "192.0.2.1", "--app", "no-such-program-here"],
+  ["explain", "192.0.2.1", "--user", "no-such-user-here"],
+])("what is not understood changes nothing: %s %s %s %s", async (...words) => {
+  const { run, store } = await serve();
+  const before = store.policy();
+  const result = await run(words);
+  expect([1, 2]).toContain(result.code);
+  expect(result.err).not.toBe("");
+  expect(store.policy()).toEqual(before);
+});
+
+test("an explanation is told line by line, and a finding makes the exit code 1", async () => {
+  const { run, answers } = await serve();
+  const told = await run(["explain", "192.0.2.9:443", "--user", "0"]);
+  expect(answers.explained).toEqual([{ to: "192.0.2.9", user: 0, port: 443 }]);
+  expect(told.code).toBe(0);
+  expect(told.out).toContain("policy     1. Bank: direct, in the open\n");
+  expect(told.out).toContain("ip rule    ip rule pref 4300 lookup 7610\n");
+  expect(told.out).toContain("nft        inet culvert output: accept (3 packets so far)\n");
+  expect(told.out).toContain("goes       out by eth0 via 192.168.1.1, MTU 1500\n");
+  expect(told.out).toContain("kernel     says the same: 192.0.2.0/24 dev eth0");
+  answers.findings = [{ code: "model.differs", data: { model: "dev eth0", kernel: "ENETUNREACH" } }];
+  const differs = await run(["explain", "192.0.2.9:443"]);
+  expect(differs.code).toBe(1);
+  expect(differs.out).toContain("! The model and the kernel differ. Model: dev eth0. Kernel: ENETUNREACH.");
 });
 
 test("watch prints each state once as it comes", async () => {
@@ -115,11 +169,25 @@ function statusOf(state: Status["state"]): Status {
   };
 }
 
+const explanation: Explanation = {
+  ...{ about: "stands", name: null, destination: "192.0.2.9" as Address, protocol: "tcp", port: 443 },
+  ...{ lane: "direct", rule: { id: "bank", name: "Bank", place: 1 }, mark: null, source: null, mtu: 1500 },
+  way: [
+    { kind: "rule", text: "ip rule pref 4300 lookup 7610", ours: true, packets: null },
+    { kind: "line", text: "inet culvert output: accept", ours: true, packets: 3 },
+  ],
+  end: { kind: "left", device: "eth0", gateway: "192.168.1.1" as Address },
+  exit: { kind: "uplink", device: "eth0" },
+  kernel: { kind: "route", text: "192.0.2.0/24 dev eth0", table: 7610, device: "eth0", gateway: null, source: null },
+  ...{ agrees: true, findings: [] },
+};
+
 async function serve({ uid = 0 } = {}) {
   const dir = mkdtempSync(join(tmpdir(), "culvert-cli-"));
   const socket = join(dir, "helper.sock");
   const store = openStore(dir);
   let listeners: Parameters<Hub["subscribe"]>[0][] = [];
+  const answers = { explained: [] as TraceQuestion[], findings: [] as Explanation["findings"] };
   const off = async () => grant(statusOf({ kind: "off" }));
   const handlers: Handlers = {
     ...{ status: off, disconnect: off },
@@ -138,7 +206,10 @@ async function serve({ uid = 0 } = {}) {
     ...{ confirm: off, findings: async () => grant([]), repair: async () => grant({ done: [], left: [] }) },
     check: async () => refuse("node.unknown"),
     prove: async () => refuse("node.unknown"),
-    explain: async () => refuse("node.unknown"),
+    explain: async ({ question }) => {
+      answers.explained.push(question);
+      return grant({ ...explanation, findings: answers.findings });
+    },
     leaks: async () => grant([]),
     reset: async () => grant({ undone: [] }),
   };
@@ -188,5 +259,5 @@ async function serve({ uid = 0 } = {}) {
   const emit = (data: Status) => {
     for (const l of listeners) l({ event: "status", data });
   };
-  return { run, start, file, store, socket, emit };
+  return { run, start, file, store, socket, emit, answers };
 }

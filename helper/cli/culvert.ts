@@ -3,21 +3,25 @@ import { parseArgs } from "node:util";
 
 import { socketPath } from "../contract/message.ts";
 import { connectHelper } from "./client.ts";
+import { confirm } from "./confirm.ts";
 import { down } from "./down.ts";
+import { explain } from "./explain.ts";
 import { importNode } from "./import.ts";
 import { nodes } from "./nodes.ts";
 import { plan } from "./plan.ts";
 import { policy } from "./policy.ts";
+import { prove } from "./prove.ts";
 import { remove } from "./remove.ts";
+import { repair } from "./repair.ts";
 import { reset } from "./reset.ts";
 import { status } from "./status.ts";
 import { up } from "./up.ts";
-import { type ExitCode, refused, type Verb } from "./verb.ts";
+import { type ExitCode, type Options, refused, type Verb } from "./verb.ts";
 import { watch } from "./watch.ts";
 import { wordsFor } from "./words.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
-  ...{ up, down, status, nodes, plan, policy, remove, reset, watch },
+  ...{ up, down, status, nodes, plan, policy, remove, reset, watch, confirm, prove, explain, repair },
   import: importNode,
 };
 
@@ -40,7 +44,16 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   const client = await connectHelper(read.socket ?? env["CULVERT_SOCKET"] ?? socketPath);
   if (!client.ok) return refused({ json, words, print, note }, client.refusal);
   try {
-    return await verb.run({ words, json, args, name: read.name, client: client.value, print, note });
+    return await verb.run({
+      words,
+      json,
+      args,
+      name: read.name,
+      options: read.options,
+      client: client.value,
+      print,
+      note,
+    });
   } finally {
     client.value.close();
   }
@@ -52,6 +65,7 @@ interface Read {
   readonly help: boolean;
   readonly name: string | undefined;
   readonly socket: string | undefined;
+  readonly options: Options;
 }
 
 function readArguments(argv: readonly string[]): Read | null {
@@ -64,9 +78,22 @@ function readArguments(argv: readonly string[]): Read | null {
         help: { type: "boolean", short: "h", default: false },
         name: { type: "string" },
         socket: { type: "string" },
+        app: { type: "string" },
+        user: { type: "string" },
+        from: { type: "string" },
+        device: { type: "string" },
+        in: { type: "string" },
+        policy: { type: "string" },
+        node: { type: "string" },
+        at: { type: "string" },
+        within: { type: "string" },
+        diff: { type: "boolean", default: false },
+        all: { type: "boolean", default: false },
       },
     });
-    return { positionals, json: values.json, help: values.help, name: values.name, socket: values.socket };
+    const { json, help, name, socket, app, user, from, device, policy, node, at, within, diff, all } = values;
+    const options = { app, user, from, device, incoming: values.in, policy, node, at, within, diff, all };
+    return { positionals, json, help, name, socket, options };
   } catch {
     return null;
   }

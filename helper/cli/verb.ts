@@ -10,11 +10,27 @@ export interface Context {
   readonly json: boolean;
   readonly args: readonly string[];
   readonly name: string | undefined;
+  readonly options: Options;
   readonly client: Client;
   /** To standard output: the answer. */
   readonly print: (text: string) => void;
   /** To standard error: what is said beside it. */
   readonly note: (text: string) => void;
+}
+
+/** What single verbs understand beside their arguments. */
+export interface Options {
+  readonly app: string | undefined;
+  readonly user: string | undefined;
+  readonly from: string | undefined;
+  readonly device: string | undefined;
+  readonly incoming: string | undefined;
+  readonly policy: string | undefined;
+  readonly node: string | undefined;
+  readonly at: string | undefined;
+  readonly within: string | undefined;
+  readonly diff: boolean;
+  readonly all: boolean;
 }
 
 /** 0 done, 1 refused, 2 wrong use, 3 no helper, 4 not allowed: for scripts. */
@@ -45,6 +61,11 @@ export function refused(context: Pick<Context, "json" | "words" | "print" | "not
   else context.note(context.words.refusal(refusal));
   if (refusal.code === "helper.not-running") return 3;
   return refusal.code === "call.not-allowed" ? 4 : 1;
+}
+
+export function wrongUse(context: Pick<Context, "words" | "note">): ExitCode {
+  context.note(context.words.say("usage", {}));
+  return 2;
 }
 
 /** By key, by name whatever its case, or by the only name that begins so. */

@@ -10,10 +10,26 @@ export const en: Catalogue = {
   nodes                  list the nodes
   import FILE [--name N] add a node from a WireGuard configuration file
   remove NODE            forget a node and its keys
-  plan [NODE]            show what would be done, as ip and nft text
-  policy [get|set FILE]  show or save the policy
+  policy                 the rules, one a line, in their order
+  policy get             the whole policy as JSON
+  policy set FILE        save a policy; with --within SECONDS it goes back unless confirmed
+  policy check FILE      what a policy would do: its proof, what is odd in it, what changes
+  policy add LANE MATCH… [--name N] [--at PLACE]
+                         add a rule; LANE is tunnel, direct or block; MATCH is to=, name=,
+                         app=, user=, from=, port= (lists by comma), proto=
+  policy remove RULE     by its name or its place
+  policy move RULE PLACE
+  confirm                keep the policy that would go back
+  plan [NODE] [--diff]   what would be done, as ip and nft text; --diff: against what stands
+  prove [NODE]           prove what stands, or what connecting would lay
+  explain [--app X] [--user U] [--from ADDRESS] [--device D] [--in D] [--policy FILE] [--node N]
+          HOST[:PORT] [tcp|udp|icmp]
+                         where such a packet goes and why; --in: one that comes in on D
+  repair [ID]            what others changed or left behind; with an ID or --all: put it right
+  watch                  changes of state and of the machine as they come
   reset                  undo everything, whatever the state
-  watch                  show every change of state as it comes`,
+  help                   this text
+Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4 not allowed.`,
     connecting: "Connecting to {node}…",
     imported: "Added {node}.",
     ignored:
@@ -21,6 +37,31 @@ export const en: Catalogue = {
     removed: "Forgot {node} and its keys.",
     reset: "Everything is undone. The machine is as it was.",
     "no-nodes": "There are no nodes yet. Add one: culvert import FILE",
+    "no-rules": "No rules.",
+    rest: "everything else: {lane}",
+    saved: "Saved.",
+    "saved-until": "In force until {until}, unless you confirm: culvert confirm",
+    confirmed: "The policy stays.",
+    "no-rule": "There is no rule {rule}.",
+    "bad-match": "Not understood: {word}",
+    "no-program": "There is no program {name}.",
+    "no-user": "There is no user {name}.",
+    "proof-holds":
+      "Proven: {held} of {properties} properties hold, {classes} classes of packets in {states} cases, {ms} ms.",
+    "proof-would": "Of what connecting would lay, nothing is applied.",
+    "proof-none": "Not proven: there is no node to make a plan for.",
+    "proof-breaks": "Not proven: {property} breaks while {state}, fault {fault}.",
+    packet: "Packet: {packet}",
+    limit: "Known limit: {code}",
+    same: "Nothing would change.",
+    more: "… and {count} more lines",
+    "nothing-found": "Nothing to repair.",
+    repaired: "Put right.",
+    still: "Still there: {id} {what}",
+    "drift-mended": "{time} {who} changed this machine; mended: {what}",
+    "drift-offered": "{time} {who} changed this machine: {what}. culvert repair {id}",
+    "drift-seen": "{time} {who} changed this machine: {what}",
+    somebody: "somebody",
   },
   states: {
     off: "Off. Your traffic leaves this machine in the open.",
@@ -47,10 +88,69 @@ export const en: Catalogue = {
     dns: "Names are asked of",
     ipv6: "IPv6",
     direct: "Beside the tunnel by your policy",
-    drift: "Changed by another program and mended",
     "stand-in": "The engine is wireguard-go, which stands in for Culvert's own.",
     proven: "The plan is proven.",
     unproven: "The plan is not proven.",
+  },
+  trace: {
+    names: "names",
+    wish: "policy",
+    rule: "ip rule",
+    route: "route",
+    source: "source",
+    line: "nft",
+    end: "goes",
+    kernel: "kernel",
+    mode: "no rule of yours; {lane}",
+    asked: "{name} is {addresses}, asked of {servers}",
+    hits: "{count} packets so far",
+    mtu: "MTU {mtu}",
+    node: "out at {node} ({endpoint})",
+    same: "says the same",
+    would: "not asked: this is not applied",
+    protocol: "cannot be asked about this protocol",
+    reroute: "cannot be asked: nft sends it round again",
+    foreign: "not Culvert's",
+    left: "out by {device}{via}",
+    via: " via {gateway}",
+    delivered: "stays on this machine",
+    dropped: "dropped at {at}",
+    refused: "refused, {errno}",
+  },
+  lanes: {
+    tunnel: "the tunnel",
+    direct: "direct, in the open",
+    block: "blocked",
+    lan: "the local network",
+    engine: "the tunnel's own",
+    self: "this machine",
+    open: "in the open: Culvert is off",
+  },
+  findings: {
+    drift: "changed",
+    stale: "left behind",
+  },
+  notes: {
+    "model.differs": "The model and the kernel differ. Model: {model}. Kernel: {kernel}.",
+    "lane.broken": "It does not go where your policy says ({lane}): {end}.",
+    "rule.foreign": "A rule that is not Culvert's decides: {rule}",
+    "plan.changed": "Somebody changed what Culvert laid; missing: {lacks}",
+    "gate.changed": "Somebody wrote into Culvert's gate: {line}",
+    "lan.unapproved": "{link} says that {prefix} is local, but it is public or too large: it goes through the tunnel.",
+    "rule.behind-lan": "{rule}: {prefix} goes to your local network all the same, which comes first.",
+    "rule.dead": "{rule} never decides: rules before it take all of its networks.",
+    "ipv6.blocked": "The node carries no IPv6; IPv6 is blocked.",
+    "ipv4.blocked": "The node carries no IPv4; IPv4 is blocked.",
+    "exit.partial": "The node carries only some networks of IPv{family}.",
+    "dns.none": "No resolver is named; names cannot be looked up.",
+    "dns.immutable": "resolv.conf cannot be changed; names may not be found.",
+    "vpn.beside": "{name} is also up; what it sends goes into the tunnel.",
+    "form.main": "Longer routes of other programs win over this form; what they take is dropped.",
+    "form.no-metric": "A default route with the best metric stands already; two halves are laid instead.",
+    "form.outranked": "{prefix} is taken by another route; what goes there is dropped.",
+    "uplink.ppp": "{link} is PPP over Ethernet: the third lock cannot read its frames.",
+    "gate.no-device-prefix": "This kernel cannot hold a link that is renamed before the next reading.",
+    "gate.no-owner": "This kernel lets other programs change the gate; it is mended when they do.",
   },
   refusals: {
     "conf.too-big": "The file is too big: a configuration file has at most 64 KiB.",

@@ -10,16 +10,56 @@ export const zh: Catalogue = {
   nodes                  列出节点
   import 文件 [--name N] 从 WireGuard 配置文件添加节点
   remove 节点            删除节点及其密钥
-  plan [节点]            以 ip 和 nft 文本显示将要执行的内容
-  policy [get|set 文件]  显示或保存策略
+  policy                 按顺序列出规则
+  policy get             以 JSON 显示整个策略
+  policy set 文件        保存策略；加 --within 秒数，若不确认则自动恢复
+  policy check 文件      策略会带来什么：证明、疑点、变化
+  policy add 通道 条件… [--name N] [--at 位置]
+                         添加规则；通道为 tunnel、direct 或 block；条件为 to=、name=、
+                         app=、user=、from=、port=（逗号分隔）、proto=
+  policy remove 规则     按名称或位置
+  policy move 规则 位置
+  confirm                保留将会恢复的策略
+  plan [节点] [--diff]   以 ip 和 nft 文本显示将要执行的内容；--diff：与现状的差异
+  prove [节点]           证明现状，或证明连接后的样子
+  explain [--app X] [--user U] [--from 地址] [--device D] [--in D] [--policy 文件] [--node N]
+          主机[:端口] [tcp|udp|icmp]
+                         这样的包去往何处及原因；--in：从 D 进入的包
+  repair [ID]            他人更改或遗留的内容；加 ID 或 --all：修复
+  watch                  持续显示状态和本机的变化
   reset                  无论处于何种状态，撤销一切
-  watch                  持续显示状态变化`,
+  help                   本说明
+退出码：0 完成，1 被拒绝或不正常，2 用法错误，3 没有助手，4 无权。`,
     connecting: "正在连接 {node}…",
     imported: "已添加 {node}。",
     ignored: "第 {line} 行：{word} 是给 wg-quick 路由的指令；这里由您的策略决定，因此不起作用。",
     removed: "已删除 {node} 及其密钥。",
     reset: "一切均已撤销，本机已恢复原状。",
     "no-nodes": "还没有节点。添加一个：culvert import 文件",
+    "no-rules": "没有规则。",
+    rest: "其余一切：{lane}",
+    saved: "已保存。",
+    "saved-until": "有效至 {until}，除非确认：culvert confirm",
+    confirmed: "策略保留。",
+    "no-rule": "没有规则 {rule}。",
+    "bad-match": "无法理解：{word}",
+    "no-program": "没有程序 {name}。",
+    "no-user": "没有用户 {name}。",
+    "proof-holds": "已证明：{properties} 项性质中 {held} 项成立，{classes} 类包，{states} 种情形，{ms} 毫秒。",
+    "proof-would": "这是连接后会布设的内容，尚未应用。",
+    "proof-none": "未证明：没有可以制定计划的节点。",
+    "proof-breaks": "未证明：{property} 在状态 {state}、故障 {fault} 下被破坏。",
+    packet: "数据包：{packet}",
+    limit: "已知局限：{code}",
+    same: "不会有任何变化。",
+    more: "… 另有 {count} 行",
+    "nothing-found": "没有需要修复的内容。",
+    repaired: "已修复。",
+    still: "仍然存在：{id} {what}",
+    "drift-mended": "{time} {who} 更改了本机，已修复：{what}",
+    "drift-offered": "{time} {who} 更改了本机：{what}。culvert repair {id}",
+    "drift-seen": "{time} {who} 更改了本机：{what}",
+    somebody: "某程序",
   },
   states: {
     off: "已关闭。流量以明文方式直接离开本机。",
@@ -46,10 +86,69 @@ export const zh: Catalogue = {
     dns: "域名解析服务器",
     ipv6: "IPv6",
     direct: "按策略绕过隧道",
-    drift: "被其他程序修改，已修复",
     "stand-in": "引擎是 wireguard-go，暂代 Culvert 自己的引擎。",
     proven: "计划已经证明。",
     unproven: "计划尚未证明。",
+  },
+  trace: {
+    names: "域名",
+    wish: "策略",
+    rule: "ip rule",
+    route: "路由",
+    source: "源地址",
+    line: "nft",
+    end: "去向",
+    kernel: "内核",
+    mode: "没有匹配的规则；{lane}",
+    asked: "{name} 是 {addresses}，询问自 {servers}",
+    hits: "至今 {count} 个包",
+    mtu: "MTU {mtu}",
+    node: "从 {node}（{endpoint}）出去",
+    same: "回答相同",
+    would: "未询问：此项尚未应用",
+    protocol: "无法询问此协议",
+    reroute: "无法询问：nft 会重新路由",
+    foreign: "不属于 Culvert",
+    left: "经 {device} 离开{via}",
+    via: "，网关 {gateway}",
+    delivered: "留在本机",
+    dropped: "在 {at} 被丢弃",
+    refused: "被拒绝，{errno}",
+  },
+  lanes: {
+    tunnel: "隧道",
+    direct: "直接，明文",
+    block: "阻止",
+    lan: "本地网络",
+    engine: "隧道自身",
+    self: "本机",
+    open: "明文：Culvert 已关闭",
+  },
+  findings: {
+    drift: "被更改",
+    stale: "遗留",
+  },
+  notes: {
+    "model.differs": "模型与内核不一致。模型：{model}。内核：{kernel}。",
+    "lane.broken": "它没有去往策略所说的地方（{lane}）：{end}。",
+    "rule.foreign": "由不属于 Culvert 的规则决定：{rule}",
+    "plan.changed": "有程序更改了 Culvert 布设的内容；缺少：{lacks}",
+    "gate.changed": "有程序写入了 Culvert 的闸门：{line}",
+    "lan.unapproved": "{link} 声称 {prefix} 是本地网络，但它是公网地址或范围过大：经由隧道。",
+    "rule.behind-lan": "{rule}：{prefix} 仍然去往本地网络，本地网络优先。",
+    "rule.dead": "{rule} 永远不会起作用：它的网络都被前面的规则占用。",
+    "ipv6.blocked": "节点不承载 IPv6；IPv6 被阻止。",
+    "ipv4.blocked": "节点不承载 IPv4；IPv4 被阻止。",
+    "exit.partial": "节点只承载 IPv{family} 的部分网络。",
+    "dns.none": "没有指定解析服务器，无法解析域名。",
+    "dns.immutable": "resolv.conf 无法更改，域名可能无法解析。",
+    "vpn.beside": "{name} 也在运行，它发出的流量进入隧道。",
+    "form.main": "其他程序更长的路由优先于这种接管方式；被它们占用的流量会被丢弃。",
+    "form.no-metric": "已有度量最优的默认路由；改为布设两个半段。",
+    "form.outranked": "{prefix} 被另一条路由占用，去往那里的流量会被丢弃。",
+    "uplink.ppp": "{link} 是以太网上的 PPP：第三道锁无法读取其帧。",
+    "gate.no-device-prefix": "在下次读取之前，此内核无法锁住被改名的网络设备。",
+    "gate.no-owner": "此内核允许其他程序更改闸门；一旦更改会立即修复。",
   },
   refusals: {
     "conf.too-big": "文件太大：配置文件最多 64 KiB。",

@@ -1,13 +1,25 @@
 // Every sentence the command line says, in the user's language: LC_ALL, LC_MESSAGES or LANG decide, English where they name
 // none of ours. A catalogue that lacks a refusal or a state does not compile.
 import type { Refusal, RefusalCode } from "../contract/refusal.ts";
-import type { LockCause, State, Status } from "../contract/status.ts";
+import type { Drift, LockCause, State, Status } from "../contract/status.ts";
+import type { Explanation } from "../contract/trace.ts";
+import type { Finding, Note } from "../contract/verdict.ts";
 import { en } from "./words-en.ts";
 import { ru } from "./words-ru.ts";
 import { zh } from "./words-zh.ts";
 
-export type Sentence = "usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes";
-type Line = "uplinks" | "inside" | "seen-as" | "dns" | "ipv6" | "direct" | "drift" | "stand-in" | "proven" | "unproven";
+export type Sentence =
+  | ("usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes")
+  | ("no-rules" | "rest" | "saved" | "saved-until" | "confirmed" | "no-rule" | "bad-match")
+  | ("no-program" | "no-user" | "proof-holds" | "proof-would" | "proof-none" | "proof-breaks" | "packet" | "limit")
+  | ("same" | "more" | "nothing-found" | "repaired" | "still")
+  | ("drift-mended" | "drift-offered" | "drift-seen" | "somebody");
+export type TraceWord =
+  | ("names" | "wish" | "rule" | "route" | "source" | "line" | "end" | "kernel" | "mode" | "asked" | "hits" | "mtu")
+  | ("node" | "same" | "would" | "protocol" | "reroute" | "foreign" | "left" | "via" | "delivered" | "dropped")
+  | "refused";
+type Data = Readonly<Record<string, unknown>>;
+type Line = "uplinks" | "inside" | "seen-as" | "dns" | "ipv6" | "direct" | "stand-in" | "proven" | "unproven";
 
 export interface Catalogue {
   readonly sentences: Readonly<Record<Sentence, string>>;
@@ -15,11 +27,21 @@ export interface Catalogue {
   readonly causes: Readonly<Record<LockCause, string>>;
   readonly ipv6: Readonly<Record<Status["ipv6"], string>>;
   readonly lines: Readonly<Record<Line, string>>;
+  readonly trace: Readonly<Record<TraceWord, string>>;
+  readonly lanes: Readonly<Record<Explanation["lane"], string>>;
+  readonly findings: Readonly<Record<Finding["kind"], string>>;
+  /** By code; what is not here is shown as its code with its data. */
+  readonly notes: Readonly<Record<string, string>>;
   readonly refusals: Readonly<Record<RefusalCode, string>>;
 }
 
 export interface Words {
   readonly say: (sentence: Sentence, data: Readonly<Record<string, string | number>>) => string;
+  readonly trace: (word: TraceWord, data?: Data) => string;
+  readonly lane: (lane: Explanation["lane"]) => string;
+  readonly finding: (kind: Finding["kind"]) => string;
+  readonly note: (note: Note) => string;
+  readonly drift: (drift: Drift) => string;
   readonly refusal: (refusal: Refusal) => string;
   readonly state: (state: State) => string;
   readonly status: (status: Status) => string;
@@ -47,8 +69,22 @@ function wordsOf(c: Catalogue): Words {
         return fill(c.states[s.kind], { node: s.node.name, endpoint: s.node.endpoint });
     }
   };
+  const drift = ({ at, what, author, mended, finding }: Drift): string => {
+    const kind = mended ? "drift-mended" : finding === undefined ? "drift-seen" : "drift-offered";
+    const data = { time: clock(at), who: author ?? c.sentences.somebody, what, id: finding ?? "" };
+    return fill(c.sentences[kind], data);
+  };
   return {
     say: (sentence, data) => fill(c.sentences[sentence], data),
+    trace: (word, data = {}) => fill(c.trace[word], data),
+    lane: (lane) => c.lanes[lane],
+    finding: (kind) => c.findings[kind],
+    note({ code, data }) {
+      const sentence = Object.hasOwn(c.notes, code) ? c.notes[code] : undefined;
+      if (sentence !== undefined) return fill(sentence, data);
+      return [code, ...Object.entries(data).map(([key, value]) => `${key}=${String(value)}`)].join(" ");
+    },
+    drift,
     refusal,
     state,
     status(s) {
@@ -73,14 +109,22 @@ function wordsOf(c: Catalogue): Words {
         ),
         ...(shut ? [c.lines[s.proof === null ? "unproven" : "proven"]] : []),
         ...(s.notices.includes("engine.stand-in") ? [c.lines["stand-in"]] : []),
-        ...s.drift.map((d) => `${c.lines.drift}: ${d.what}${d.author === null ? "" : ` (${d.author})`}`),
+        ...(s.confirm === undefined ? [] : [fill(c.sentences["saved-until"], { until: clock(s.confirm.until) })]),
+        ...s.drift.map(drift),
       ].join("\n");
     },
   };
 }
 
+/** Hours, minutes and seconds of this machine's clock. */
+export function clock(at: number): string {
+  const two = (n: number): string => String(n).padStart(2, "0");
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
 /** `{name}` in a sentence; what is not given is left out. */
-function fill(sentence: string, data: Readonly<Record<string, unknown>>): string {
+function fill(sentence: string, data: Data): string {
   return sentence
     .replace(/\{(\w+)\}/g, (_, name: string) => {
       const value = data[name];

@@ -8,7 +8,7 @@ import { policySchema } from "./policy.ts";
 import { refusalSchema } from "./refusal.ts";
 import { leakCheckSchema, statusSchema, trafficSchema } from "./status.ts";
 import { explanationSchema, questionSchema } from "./trace.ts";
-import { checkedSchema, findingSchema, provenSchema } from "./verdict.ts";
+import { checkedSchema, differenceSchema, findingSchema, provenSchema } from "./verdict.ts";
 
 export const protocolVersion = 1;
 /** A configuration file is at most 64 KiB; JSON may need six bytes for one of its. */
@@ -66,7 +66,8 @@ export const requests = {
   /** The plan for a node as `ip` and `nft` text, not applied. node null: that of now. policy null: the saved one. */
   plan: request(
     z.strictObject({ node: nodeId.nullable(), policy: policySchema.nullable() }),
-    z.strictObject({ text: z.string(), notes: z.array(z.string()) }),
+    /** difference: to what stands; while off that is nothing. */
+    z.strictObject({ text: z.string(), notes: z.array(z.string()), difference: differenceSchema.optional() }),
   ),
   leaks: request(none, z.array(leakCheckSchema)),
   /** Takes everything down and undoes every change by the journal, whatever the state. */

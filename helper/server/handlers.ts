@@ -2,6 +2,7 @@
 import { grant, refuse } from "../contract/refusal.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
+import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
 import { check, proveNow } from "../tunnel/judge.ts";
 import type { Deps } from "../tunnel/orders.ts";
@@ -31,7 +32,8 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
       if (!plans.ok) return plans;
       const { facts, exit, connected } = plans.value;
       const said = notes({ policy: policy ?? store.policy(), facts, exit, state: "connected" });
-      return grant({ text: printPlan(connected), notes: said.map(printNote) });
+      const difference = differenceOf(tunnel.live().applied?.plan ?? null, connected);
+      return grant({ text: printPlan(connected), notes: said.map(printNote), difference });
     },
     confirm: async () => refuse("call.not-now"),
     check: ({ node, policy }) => check(deps, tunnel, node, policy),

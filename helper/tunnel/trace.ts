@@ -49,14 +49,14 @@ export async function trace(
   const kernel =
     about === "stands" ? await askKernel(deps, asked, told) : ({ kind: "not-asked", why: "would" } as const);
   const agrees = compare(asked, told, kernel);
-  const { decision: _, rerouted: __, findings, ...answer } = told;
+  const { lane, rule, way, end, source, mtu, findings } = told;
   const changed = about === "stands" && ground.plan !== null ? changesOf(ground, ground.plan) : [];
   return grant({
     ...{ about, name: named.value.name, destination, protocol: asked.protocol, port: asked.port },
-    ...answer,
+    ...{ lane, rule, end, source, mtu },
     mark: asked.mark === 0 ? null : hex(asked.mark),
-    way: answer.way.slice(0, 64),
-    exit: exitOf(answer.end, exitNode),
+    way: way.slice(0, 64),
+    exit: exitOf(end, exitNode),
     ...{ kernel, agrees },
     findings: [
       ...(agrees === false
