@@ -15,7 +15,7 @@ const verbs = {
   test: { needs: tools, work: async () => (await import("./test.mjs")).test(rest) },
   check: { needs: ["compiler", "toolchain"], work: async () => (await import("./test.mjs")).test(["check"]) },
   lab: { needs: ["tools", "rust", "bundles"], work: async () => (await import("./programs.mjs")).lab(rest) },
-  bench: { needs: tools, work: async () => (await import("./programs.mjs")).bench(rest) },
+  bench: { needs: [...tools, "measuring"], work: async () => (await import("./programs.mjs")).bench(rest) },
   build: { needs: bare, work: async () => 0 },
   dist: { needs: bare, work: async () => (await import("./programs.mjs")).dist(rest) },
 };
@@ -64,6 +64,7 @@ async function setUp(need) {
   const { systemTools } = await import("./system.mjs");
   const { rustBuild, rustToolchain } = await import("./rust.mjs");
   if (need === "tools") await step("system tools", () => systemTools(["build", "lab", "window"]));
+  if (need === "measuring") await step("measuring tools", () => systemTools(["bench"]));
   if (need === "compiler") await step("system tools", () => systemTools(["build"]));
   if (need === "toolchain" || need === "rust") await step("Rust toolchain", rustToolchain);
   if (need === "rust") await step("Rust build", rustBuild);

@@ -20,6 +20,7 @@ const needs = {
     command("curl", "curl"),
     command("ping", "iputils-ping"),
   ],
+  bench: [command("iperf3", "iperf3")],
   window: [
     command("Xvfb", "xvfb"),
     command("xvfb-run", "xvfb"),
