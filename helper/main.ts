@@ -14,6 +14,7 @@ import { socketPath } from "./contract/message.ts";
 import { grant, refuse } from "./contract/refusal.ts";
 import { openLinux } from "./kernel/linux.ts";
 import { loadNative } from "./kernel/native.ts";
+import { watchWire } from "./kernel/wire.ts";
 import { watchPings } from "./nodes/probe.ts";
 import { openStore } from "./nodes/store.ts";
 import { compile } from "./policy/compile.ts";
@@ -27,6 +28,7 @@ import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tun
 import type { Proved, ProveInput } from "./tunnel/orders.ts";
 import { rememberProofs } from "./tunnel/proven.ts";
 import { systemResolve } from "./tunnel/resolve.ts";
+import { rollbackFile } from "./tunnel/rollback.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
 import { askWhoAmI } from "./tunnel/seen.ts";
 import { wantedFile } from "./tunnel/wanted.ts";
@@ -51,10 +53,15 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     tell({ event: "nodes", data: [...store.nodes()] });
   });
   const user = engineUser(env);
+  const wire = watchWire(native, (error) => {
+    note("the wire is not watched", { error: String(error) });
+  });
   const deps: RunDeps = {
+    wire,
     ...{ kernel, store, version, now: Date.now, random: Math.random, compile, answerMs: 5000, log: note },
     wanted: wantedFile(join(options.runDir, "wanted.json")),
     last: wantedFile(join(options.stateDir, "last.json")),
+    rollback: rollbackFile(join(options.stateDir, "rollback.json")),
     resolve: systemResolve,
     findEngine: () => findEngine(options.engine, enginesHere()),
     startEngine: (kind, listenPort, said) =>

@@ -57,6 +57,8 @@ export const stateSchema = z.discriminatedUnion("kind", [
     cause: z.enum(lockCauses),
     attempts: z.int(),
     lastHeard: z.int().nullable(),
+    /** Who fights with us, where the kernel tells it. */
+    by: z.string().max(200).optional(),
   }),
   /** Nothing was changed, or all of it was undone; the machine is as before. */
   z.strictObject({ kind: z.literal("failed"), node: nodeRef.nullable(), refusal: refusalSchema }),
@@ -117,8 +119,11 @@ export const trafficSchema = z.strictObject({
   /** Frames the gate refused, by lock, and frames it let out beside the tunnel by policy. */
   refused: z.int(),
   direct: z.int(),
-  /** What the wire watch saw leave the uplinks: in all, and beside the tunnel without a rule that sends it there. */
-  wire: z.strictObject({ seen: z.int(), beside: z.int() }).nullable(),
+  /**
+   * What the wire watch saw leave the uplinks since connecting: in all, and beside the tunnel without a rule that sends it
+   * there. missed: frames that came faster than they could be looked at, if there were any. null: nothing is watched.
+   */
+  wire: z.strictObject({ seen: z.int(), beside: z.int(), missed: z.int().optional() }).nullable(),
 });
 
 export const leakCheckSchema = z.strictObject({

@@ -92,13 +92,44 @@ export type NetlinkEvent =
   /** Announcements were lost: read the machine again. */
   | { readonly kind: "overrun" };
 
-/** What may leave the uplinks; ARP, 802.1X, neighbour discovery and DHCP always may. */
+/** What the wire watch looks at, and what it holds that against: a frame may leave if one of `allowed` says so. */
 export interface WireRules {
-  readonly uplinks: readonly string[];
-  readonly endpoints: readonly { readonly address: Address; readonly port: number }[];
-  readonly direct: readonly Prefix[];
-  /** Services of this machine that policy welcomes callers to: what leaves from their ports. */
-  readonly answers: readonly { readonly protocol: number; readonly port: number }[];
+  /** A port of a bridge or bond is judged as the link above it. */
+  readonly links: readonly { readonly device: string; readonly link: string }[];
+  /** None: nothing is judged. Several: a plan is being changed, and frames of both are under way. */
+  readonly allowed: readonly WireAllowed[];
+}
+
+/** What may leave; 802.1X, and ARP, neighbour discovery and DHCP among neighbours, always may. */
+export interface WireAllowed {
+  /** port null: any. */
+  readonly endpoints: readonly { readonly address: Address; readonly port: number | null }[];
+  /** Addresses inside the tunnel are never seen outside. */
+  readonly inside: readonly Address[];
+  /** Who may be looked for on the link itself. */
+  readonly near: readonly WireOnLink[];
+  readonly lan: readonly WireOnLink[];
+  /** The first that holds a packet decides; what none holds goes into the tunnel. */
+  readonly lanes: readonly WireLane[];
+  /** Who may be asked for names in the open, where a lane leads there. */
+  readonly resolvers: readonly Address[];
+  /** Services of this machine that policy welcomes callers to: what leaves from their ports. to empty: to everybody. */
+  readonly answers: readonly { readonly protocol: number; readonly port: number; readonly to: readonly Prefix[] }[];
+}
+
+export interface WireOnLink {
+  readonly link: string;
+  readonly prefix: Prefix;
+}
+
+/** null: any. */
+export interface WireLane {
+  readonly direct: boolean;
+  readonly to: readonly Prefix[] | null;
+  readonly protocol: number | null;
+  readonly ports: readonly (readonly [number, number])[] | null;
+  /** Only what the mark of a program's socket is on. */
+  readonly marked: boolean;
 }
 
 export interface WireCounts {
@@ -108,6 +139,15 @@ export interface WireCounts {
   readonly missed: number;
   /** The first few that were beside. */
   readonly first: readonly WireFrame[];
+  /** Of the texts that are looked for. */
+  readonly sighted: readonly string[];
+}
+
+export interface WireTap {
+  follow(rules: WireRules): void;
+  counts(): WireCounts;
+  lookFor(nonces: readonly string[]): void;
+  close(): void;
 }
 
 export interface WireFrame {
@@ -131,6 +171,8 @@ type Plain = Pick<
   | "peerCredentials"
   | "closeFd"
   | "ping"
+  | "sendBy"
+  | "frameSend"
 >;
 
 export interface Native extends Plain {
@@ -144,14 +186,16 @@ export interface Native extends Plain {
   nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[];
   nftProbe(fd: number): NftFeatures;
   watch(tell: (event: NetlinkEvent) => void): { close(): void };
-  wireTap(rules: WireRules): { counts(): WireCounts; close(): void };
+  wireTap(rules: WireRules): WireTap;
 }
 
 export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/addon/culvert.node"): Native {
   const addon = createRequire(import.meta.url)(path) as typeof Addon;
   const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } = addon;
+  const { sendBy, frameSend } = addon;
   return {
     ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
+    ...{ sendBy, frameSend },
     netlinkRead: (fd) => JSON.parse(addon.netlinkRead(fd)) as Reading,
     netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
     routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,
@@ -166,7 +210,13 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
     wireTap: (rules) => {
       const tap = addon.wireTap(JSON.stringify(rules));
       return {
+        follow: (next) => {
+          tap.follow(JSON.stringify(next));
+        },
         counts: () => JSON.parse(tap.counts()) as WireCounts,
+        lookFor: (nonces) => {
+          tap.lookFor([...nonces]);
+        },
         close: () => {
           tap.close();
         },

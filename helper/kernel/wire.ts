@@ -1,88 +1,109 @@
-// What really leaves the uplinks, seen behind every lock: frames in all, and frames beside the tunnel that no rule sends
-// there. What may leave is taken from the plan's routes and the exit, not from the gate: the gate is what is watched.
-import type { Prefix } from "../contract/prefix.ts";
-import type { Exit } from "../plan/exit.ts";
-import { firstSetTable, linkName, maxSetTables, nexthops, tables } from "../plan/numbers.ts";
-import type { Plan, PlanRoute } from "../plan/plan.ts";
-import type { Native, WireCounts, WireFrame, WireRules } from "./native.ts";
-import { asked } from "./read.ts";
+// What really leaves the uplinks, seen behind every lock: frames in all, and frames beside the tunnel that policy does not
+// send there. The watch follows the plan, and a plan that changes has two sides: before the change what the next one lets
+// out is expected too, and after it what the last one let out may be on its way for a moment (a queue of the link, a block
+// of the ring). So each list of what may leave ends a while after it was replaced. Nothing here decides or stops anything.
+import { KernelError } from "./kernel.ts";
+import type { Native, WireAllowed, WireCounts, WireRules, WireTap } from "./native.ts";
 
 export interface WireWatch {
-  /** From here on by this plan; what was counted stays. A link that came or went needs it said again. */
-  follow(rules: WireRules): void;
-  counts(): WireCounts;
+  /** Before the plan changes to one that lets this out. Begins the watch, which judges nothing until the first settling. */
+  expect(links: WireRules["links"], allowed: WireAllowed): void;
+  /** After the change: from a second later on only what was expected last may leave. */
+  settle(): void;
+  /** Links came, went or have other names. */
+  links(links: WireRules["links"]): void;
+  /** Since the watch began; null while nothing is watched. */
+  counts(): WireCounts | null;
+  /** Texts that a leak check puts into its packets; `counts().sighted` tells which were seen. */
+  lookFor(nonces: readonly string[]): void;
+  /** The gate is about to open for everything. */
   close(): void;
 }
 
-/** Groups of the link that no router forwards and discovery uses: RFC 5771 section 4, SSDP, RFC 4291 section 2.7. */
-const linkGroups = ["224.0.0.0/24", "239.255.255.250/32", "ff02::/16"] as readonly string[] as readonly Prefix[];
-/** Evidence enough: the addon keeps as many of each plan. */
-const kept = 8;
+/** Longer than any queue of a link holds a packet that is worth sending (RFC 8289 aims at 5 ms), and some. */
+export const settleMs = 1000;
 
-/** Welcomed services are the policy's, and no part of a plan. */
-export function wireRules(plan: Plan, exit: Exit | null, answers: WireRules["answers"] = []): WireRules {
-  const beside = plan.routes.filter(goesBeside);
-  const lan = beside.some((r) => r.table === tables.lan);
-  const engine = plan.routes.filter((r) => tables.engine === r.table || isUplinkTable(r.table));
-  const uplinks = [...beside, ...engine].flatMap((r) =>
-    r.to.kind === "dev" && r.to.dev !== linkName ? [r.to.dev] : [],
-  );
-  return {
-    uplinks: [...new Set(uplinks)].sort(),
-    endpoints: exit === null ? [] : [exit.endpoint],
-    direct: [...new Set([...beside.map((r) => r.prefix), ...(lan ? linkGroups : [])])],
-    answers,
-  };
+interface Held {
+  readonly allowed: WireAllowed;
+  readonly text: string;
+  /** null: until it is replaced. */
+  until: number | null;
 }
 
-export function watchWire(native: Native): WireWatch {
-  const sum = { seen: 0, beside: 0, missed: 0 };
-  let first: readonly WireFrame[] = [];
-  let tap: ReturnType<Native["wireTap"]> | undefined;
-  let now = "";
-  const counts = (): WireCounts => {
-    const more = tap?.counts() ?? { seen: 0, beside: 0, missed: 0, first: [] };
-    return {
-      seen: sum.seen + more.seen,
-      beside: sum.beside + more.beside,
-      missed: sum.missed + more.missed,
-      first: [...first, ...more.first].slice(0, kept),
-    };
-  };
-  const end = (): void => {
-    // closed first: its thread counts to the end what it has
+export function watchWire(
+  native: Pick<Native, "wireTap">,
+  failed: (error: unknown) => void,
+  now: () => number = () => performance.now(),
+): WireWatch {
+  let tap: WireTap | null = null;
+  let held: Held[] = [];
+  let links: WireRules["links"] = [];
+  /** Before the first plan everything may leave: until when. */
+  let unjudged: number | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let said = "";
+
+  const close = (): void => {
+    clearTimeout(timer);
     tap?.close();
-    const { first: frames, ...numbers } = counts();
-    Object.assign(sum, numbers);
-    first = frames;
-    tap = undefined;
+    tap = null;
+    held = [];
+    said = "";
   };
+
+  const tell = (): void => {
+    const rules: WireRules = { links, allowed: unjudged === null ? held.map((h) => h.allowed) : [] };
+    const text = JSON.stringify(rules);
+    if (tap !== null && text === said) return;
+    try {
+      if (tap === null) tap = native.wireTap(rules);
+      else tap.follow(rules);
+      said = text;
+    } catch (error) {
+      // not watched is a state of its own, and said to be so; a watch that only half sees would be worse
+      close();
+      failed(new KernelError("watching the wire of", links.map((l) => l.device).join(", "), codeOf(error), error));
+    }
+  };
+
+  const prune = (): void => {
+    const at = now();
+    held = held.filter((h) => h.until === null || h.until > at);
+    if (unjudged !== null && unjudged <= at) unjudged = null;
+    tell();
+    const next = Math.min(...held.map((h) => h.until ?? Infinity), unjudged ?? Infinity);
+    clearTimeout(timer);
+    if (tap !== null && next < Infinity) timer = setTimeout(prune, next - at + 1).unref();
+  };
+
   return {
-    follow(rules) {
-      const wanted = JSON.stringify(rules);
-      if (wanted === now) return;
-      // the new one is there before the old one goes: nothing leaves unseen
-      const next = asked("watching the wire of", rules.uplinks.join(", "), () => native.wireTap(rules));
-      end();
-      tap = next;
-      now = wanted;
+    expect(now, allowed) {
+      if (tap === null) unjudged = Infinity;
+      links = now;
+      const text = JSON.stringify(allowed);
+      held = [...held.filter((h) => h.text !== text), { allowed, text, until: null }];
+      tell();
     },
-    counts,
-    close() {
-      end();
-      now = "";
+    settle() {
+      if (tap === null) return;
+      const until = now() + settleMs;
+      for (const old of held.slice(0, -1)) old.until ??= until;
+      if (unjudged === Infinity) unjudged = until;
+      prune();
     },
+    links(now) {
+      if (tap === null) return;
+      links = now;
+      tell();
+    },
+    counts: () => tap?.counts() ?? null,
+    lookFor(nonces) {
+      tap?.lookFor(nonces);
+    },
+    close,
   };
 }
 
-/** A route of a lane beside the tunnel: approved links, and sets that policy sends direct. */
-function goesBeside(route: PlanRoute): boolean {
-  const isSet = firstSetTable <= route.table && route.table < firstSetTable + maxSetTables;
-  if (route.table !== tables.lan && !isSet) return false;
-  if (route.to.kind === "nexthop") return route.to.id === nexthops.direct[4] || route.to.id === nexthops.direct[6];
-  return route.to.kind === "dev" && route.to.dev !== linkName;
-}
-
-function isUplinkTable(table: number): boolean {
-  return tables.uplink <= table && table <= tables.beside;
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN";
 }

@@ -6,12 +6,14 @@ import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts
 import type { ProofSummary, StepName, Uplink } from "../contract/status.ts";
 import type { CounterexampleTold } from "../contract/verdict.ts";
 import { type Applied, type Kernel, KernelError } from "../kernel/kernel.ts";
+import type { WireWatch } from "../kernel/wire.ts";
 import type { Configuration } from "../nodes/conf.ts";
 import type { Store } from "../nodes/store.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
 import type { Engine, EngineKind } from "./engine.ts";
+import { mayLeave } from "./may-leave.ts";
 import { byFamily, type Resolve, resolveHost } from "./resolve.ts";
 import type { Id, Order, Result } from "./states.ts";
 import type { StepTimes } from "./status.ts";
@@ -19,6 +21,7 @@ import type { WantedFile } from "./wanted.ts";
 
 export interface Deps {
   readonly kernel: Kernel;
+  readonly wire: WireWatch;
   readonly store: Store;
   readonly wanted: WantedFile;
   /** The node of the last connection, also after it ended and after a reboot. */
@@ -329,6 +332,8 @@ function proveWith(deps: Deps, input: Omit<CompileInput, "state">, plan: Plan, l
 }
 
 async function undo(deps: Deps, live: Live): Promise<Said> {
+  // from here on everything may leave
+  deps.wire.close();
   live.undone = await deps.kernel.undo();
   live.applied = null;
   live.proof = null;
@@ -348,8 +353,11 @@ export async function stopEngine(live: Live): Promise<void> {
 }
 
 async function apply(deps: Deps, live: Live, node: Id, exit: Exit, plan: Plan): Promise<Applied> {
+  const { links, allowed } = mayLeave(plan, exit, deps.store.policy(), live.facts ?? (await readFacts(deps, live)));
+  deps.wire.expect(links, allowed);
   const applied = await deps.kernel.apply(plan);
   live.applied = { node, exit, plan };
+  deps.wire.settle();
   return applied;
 }
 

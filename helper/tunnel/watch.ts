@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import type { Traffic } from "../contract/status.ts";
 import type { Change } from "../kernel/kernel.ts";
 import { linkName } from "../plan/numbers.ts";
+import { watchedLinks } from "./may-leave.ts";
 import { type Deps, type Live, readFacts } from "./orders.ts";
 import type { Event, Machine } from "./states.ts";
 import type { PeerState } from "./uapi.ts";
@@ -33,6 +34,7 @@ export function watchMachine(
     const before = JSON.stringify(live.uplinks);
     const facts = await readFacts(deps, live);
     if (closed) return;
+    deps.wire.links(watchedLinks(facts));
     const uplinks = JSON.stringify(live.uplinks) !== before;
     const gone = live.applied !== null && !facts.links.some((l) => l.name === linkName);
     if (gone) heard.happen({ kind: "adapter-gone" });
@@ -155,8 +157,15 @@ async function trafficOf(
     lastHandshake: peer.lastHandshake,
     refused,
     direct,
-    wire: null,
+    wire: wireOf(deps),
   };
+}
+
+function wireOf(deps: Deps): Traffic["wire"] {
+  const counts = deps.wire.counts();
+  if (counts === null) return null;
+  const { seen, beside, missed } = counts;
+  return { seen, beside, ...(missed > 0 ? { missed } : {}) };
 }
 
 /** A netlink port is its owner's pid where one socket is all it has (9.15); else it belongs to nobody that can be named. */

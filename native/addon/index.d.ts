@@ -52,9 +52,18 @@ export declare class Watcher {
 /** Sees what leaves the uplinks, until closed. */
 export declare function wireTap(rulesJson: string): WireTap;
 export declare class WireTap {
+  /** Links that are not there are left out. What is new is watched when this returns. */
+  follow(rulesJson: string): void;
   counts(): string;
+  /** Texts to be told of when a frame carries them; replaces those of before. */
+  lookFor(nonces: string[]): void;
   close(): void;
 }
+
+/** A datagram out of a socket bound to a device. */
+export declare function sendBy(device: string, address: string, port: number, bytes: Buffer): void;
+/** A raw frame out of a device, for nobody. */
+export declare function frameSend(device: string, ethertype: number, bytes: Buffer): void;
 
 /** Options as JSON: {cgroup, bpffs, mask}. Throws where it does not work; false: scripts are known by their interpreter. */
 export declare function appMarksProbe(optionsJson: string): boolean;

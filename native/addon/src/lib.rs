@@ -7,7 +7,7 @@
 
 mod app_marks;
 mod bpf;
-mod capture;
+mod canary;
 mod file_key;
 mod netlink;
 mod nft;
@@ -17,10 +17,11 @@ mod socket;
 mod sys;
 mod tun;
 mod watch;
+mod wire;
 
 use std::os::fd::IntoRawFd;
 
-use napi::bindgen_prelude::AsyncTask;
+use napi::bindgen_prelude::{AsyncTask, Buffer};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
@@ -191,26 +192,47 @@ impl Watcher {
 /// Sees what leaves the uplinks, until `close`.
 #[napi]
 pub struct WireTap {
-    capture: capture::Capture,
+    tap: wire::Tap,
 }
 
 #[napi]
 pub fn wire_tap(rules: String) -> Result<WireTap, String> {
-    let rules: capture::Rules = parse(&rules)?;
-    Ok(WireTap { capture: done(capture::Capture::start(rules))? })
+    Ok(WireTap { tap: done(wire::Tap::start(&parse(&rules)?))? })
 }
 
 #[napi]
 impl WireTap {
     #[napi]
+    pub fn follow(&self, rules: String) -> Result<(), String> {
+        done(self.tap.follow(&parse(&rules)?))
+    }
+
+    #[napi]
     pub fn counts(&self) -> Result<String, String> {
-        text(Ok(self.capture.counts()))
+        text(Ok(self.tap.counts()))
+    }
+
+    #[napi]
+    pub fn look_for(&self, nonces: Vec<String>) {
+        self.tap.look_for(nonces);
     }
 
     #[napi]
     pub fn close(&mut self) {
-        self.capture.close();
+        self.tap.close();
     }
+}
+
+/// A datagram out of a socket bound to a device.
+#[napi]
+pub fn send_by(device: String, address: String, port: u16, bytes: Buffer) -> Result<(), String> {
+    done(canary::send_by(&device, &address, port, &bytes))
+}
+
+/// A raw frame out of a device, for nobody. CAP_NET_RAW.
+#[napi]
+pub fn frame_send(device: String, ethertype: u16, bytes: Buffer) -> Result<(), String> {
+    done(canary::frame(&device, ethertype, &bytes))
 }
 
 fn done<T>(outcome: Outcome<T>) -> Result<T, String> {

@@ -140,17 +140,26 @@ pub fn receive(fd: RawFd, buffer: &mut [u8], flags: i32) -> Result<usize, Errno>
     if got < 0 { Err(last()) } else { Ok(got as usize) }
 }
 
-/// Receives and says from whom, as the `sockaddr_*` structure of the socket's family.
-pub fn receive_from<T: Copy>(fd: RawFd, buffer: &mut [u8], flags: i32) -> Result<(usize, T), Errno> {
-    // SAFETY: buffer and address come with their lengths; callers pass plain C structures
-    unsafe {
-        let mut from: T = zeroed();
-        let mut length = size_of::<T>() as libc::socklen_t;
-        let pointer = (&raw mut from).cast();
-        let got =
-            libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), flags, pointer, &raw mut length);
-        if got < 0 { Err(last()) } else { Ok((got as usize, from)) }
-    }
+pub fn read(fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: pointer and length describe `buffer`
+    let got = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
+    if got < 0 { Err(last()) } else { Ok(got as usize) }
+}
+
+/// Memory shared with the kernel through a descriptor, from its beginning.
+pub fn map(fd: RawFd, length: usize) -> Result<*mut u8, Errno> {
+    // SAFETY: a new mapping where the kernel chooses; nothing of ours lies there
+    let at = unsafe {
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        libc::mmap(std::ptr::null_mut(), length, rights, libc::MAP_SHARED, fd, 0)
+    };
+    if at == libc::MAP_FAILED { Err(last()) } else { Ok(at.cast()) }
+}
+
+/// What `map` gave, with the same length; nothing may point into it any more.
+pub fn unmap(at: *mut u8, length: usize) {
+    // SAFETY: callers give back exactly what `map` gave them
+    unsafe { libc::munmap(at.cast(), length) };
 }
 
 /// Waits until one of the descriptors can be read, or the time is over. Gives which are ready.
