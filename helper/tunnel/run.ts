@@ -5,9 +5,7 @@ import type { Node } from "../contract/node.ts";
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import type { Drift, NodeRef, Status, Traffic } from "../contract/status.ts";
-import type { Change } from "../kernel/kernel.ts";
 import { proveAhead } from "./ahead.ts";
-import { type Findings, type FindingsDeps, watchFindings } from "./findings.ts";
 import { start, step as move, survives } from "./machine.ts";
 import {
   carryOut,
@@ -20,20 +18,16 @@ import {
   refusalOf,
   type Said,
 } from "./orders.ts";
-import { pendingPolicy, type RollbackFile } from "./rollback.ts";
 import type { Event, Id, Machine, Order } from "./states.ts";
 import { buildStatus, nodeRef, noSteps, type StepTimes } from "./status.ts";
-import { watchMachine, watchTraffic } from "./watch.ts";
+import { type SignedChange, watchMachine, watchTraffic } from "./watch.ts";
 
 export interface Tunnel {
   status(): Status;
   connect(node: Id): Promise<Answer<Status>>;
   disconnect(): Promise<Answer<Status>>;
   reset(): Promise<Answer<{ undone: string[] }>>;
-  /** confirmWithin, seconds: the policy of before returns unless `confirm` comes. */
-  setPolicy(policy: Policy, confirmWithin?: number): Promise<Answer<Status>>;
-  confirm(): Promise<Answer<Status>>;
-  readonly findings: Findings;
+  setPolicy(policy: Policy): Promise<Answer<Status>>;
   plansFor(node: Id | null, policy: Policy | null): Promise<Planned>;
   /** The node in use, if any: it cannot be removed. */
   inUse(): Id | null;
@@ -53,17 +47,15 @@ export type Told =
   { readonly event: "status"; readonly data: Status } | { readonly event: "traffic"; readonly data: Traffic };
 export type Listener = (told: Told) => void;
 
-export interface RunDeps extends FindingsDeps {
+export interface RunDeps extends Deps {
   readonly version: string;
-  readonly rollback: RollbackFile;
+  readonly now: () => number;
   readonly random: () => number;
   /** Called each time a connection came up. */
   readonly connected: (tunnel: Tunnel) => void;
 }
 
 const driftKept = 20;
-/** Of changes of which it is not known yet whether they hurt. */
-const touchedKept = 64;
 
 export function createTunnel(deps: RunDeps): Tunnel {
   let machine: Machine = start;
@@ -79,7 +71,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
   let pumping: Promise<void> | null = null;
   let interrupt = new AbortController();
   let retryTimer: NodeJS.Timeout | undefined;
-  let touched: readonly Change[] = [];
+  let touched: SignedChange[] = [];
   let settled: (() => void)[] = [];
   let listeners: readonly Listener[] = [];
   const closers: (() => void)[] = [];
@@ -90,21 +82,6 @@ export function createTunnel(deps: RunDeps): Tunnel {
   };
 
   const ahead = proveAhead(deps, live, () => machine);
-  const findings = watchFindings(deps, live, {
-    steady: () => machine.kind === "connected",
-    changed: () => {
-      publish();
-    },
-    repaired: (mended) => {
-      drift = [...drift, mended].slice(-driftKept);
-    },
-  });
-  const pending = pendingPolicy(deps, (before) => {
-    deps.log("policy not confirmed: the one of before returns", {});
-    deps.store.setPolicy(before);
-    happen({ kind: "policy-changed" });
-    publish();
-  });
 
   const refOf = (id: Id): NodeRef => {
     const node = deps.store.node(id);
@@ -120,8 +97,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
     (kept ??= buildStatus({
       ...{ version: deps.version, seq: (seq += 1), at: deps.now(), since, machine, refs: refOf, steps, lastHeard },
       ...{ facts: live.facts, uplinks: live.uplinks, policy: deps.store.policy(), applied: live.applied, seenAs },
-      ...{ proof: live.proof, standIn: live.engine?.kind.standIn ?? false, confirmUntil: pending.until() },
-      drift: [...drift, ...findings.offered()].slice(-driftKept),
+      ...{ proof: live.proof, drift, standIn: live.engine?.kind.standIn ?? false },
     }));
 
   const publish = (): void => {
@@ -170,7 +146,6 @@ export function createTunnel(deps: RunDeps): Tunnel {
     }
     publish();
     ahead.poke();
-    if (machine.kind === "connected" || before.kind === "connected") findings.poke();
     if (machine.kind === "connected" && before.kind !== "connected") deps.connected(tunnel);
     if (isSettled(machine)) {
       const waiting = settled;
@@ -227,9 +202,9 @@ export function createTunnel(deps: RunDeps): Tunnel {
     const changes = touched;
     touched = [];
     if (mended) {
-      const fresh = changes
-        .filter((change) => change.ours)
-        .map(({ at, what, author }) => ({ at, what: what.slice(0, 400), author, mended: true }));
+      const fresh = changes.map(({ at, what, author }) => ({
+        ...{ at, what: what.slice(0, 400), author, mended: true },
+      }));
       drift = [...drift, ...fresh].slice(-driftKept);
     }
     publish();
@@ -268,28 +243,19 @@ export function createTunnel(deps: RunDeps): Tunnel {
       // also what no state of this life knows of
       return grant({ undone: [...undone, ...(await deps.kernel.undo())] });
     },
-    async setPolicy(policy, confirmWithin) {
+    async setPolicy(policy) {
       const node = inUse();
       if (node !== null) {
         const plans = await plansFor(deps, live, node, policy);
         if (!plans.ok) return plans;
       }
-      if (confirmWithin === undefined) pending.keep();
-      else pending.begin(deps.store.policy(), confirmWithin);
       deps.store.setPolicy(policy);
       kept = null;
       happen({ kind: "policy-changed" });
       await pumping;
-      findings.poke();
       publish();
       return grant(status());
     },
-    async confirm() {
-      if (!pending.keep()) return refuse("call.not-now");
-      publish();
-      return grant(status());
-    },
-    findings,
     async plansFor(node, policy) {
       const id = node ?? inUse() ?? lastUsed(deps.store.nodes());
       if (id === undefined) return refuse("node.unknown", { node: "" });
@@ -311,8 +277,6 @@ export function createTunnel(deps: RunDeps): Tunnel {
       };
     },
     async begin() {
-      const before = pending.left();
-      if (before !== undefined) deps.store.setPolicy(before);
       const boot = deps.store.policy().killSwitch === "boot";
       const wanted = deps.wanted.read() ?? (boot ? deps.last.read() : undefined);
       if (wanted === undefined) {
@@ -326,10 +290,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       await readFacts(deps, live);
       closers.push(
         watchMachine(deps, live, {
-          touched: (change) => {
-            touched = [...touched, change].slice(-touchedKept);
-            findings.ground(change);
-          },
+          touched: (change) => touched.push(change),
           happen,
           publish: () => {
             publish();
@@ -351,8 +312,6 @@ export function createTunnel(deps: RunDeps): Tunnel {
     },
     async end() {
       ahead.close();
-      findings.close();
-      pending.close();
       for (const close of closers.splice(0)) close();
       clearTimeout(retryTimer);
       interrupt.abort();
