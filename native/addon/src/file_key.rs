@@ -20,10 +20,12 @@ fn key(path: &str) -> Result<String, Errno> {
         return Err(Errno(libc::EISDIR));
     }
     let file = sys::open(path, libc::O_PATH)?;
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).map_err(|e| errno(&e))?;
+    let info =
+        fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).map_err(|e| errno(&e))?;
     let field = |name: &str| info.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<u64>().ok());
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|e| errno(&e))?;
-    let device = device_of(&mounts, field("mnt_id:").ok_or(Errno(libc::ENOENT))?).ok_or(Errno(libc::ENOENT))?;
+    let device =
+        device_of(&mounts, field("mnt_id:").ok_or(Errno(libc::ENOENT))?).ok_or(Errno(libc::ENOENT))?;
     // told since Linux 5.14
     let inode = field("ino:").unwrap_or(about.ino());
     Ok(format!("{device}:{inode}:{}", generation(path)))

@@ -5,7 +5,10 @@
 //! Refusals of the kernel to single changes are values; a call that cannot be made at all throws with the errno's
 //! symbol as `code`. Descriptors are plain numbers and belong to the caller.
 
+// called from JavaScript alone, and a test build registers nothing there
+#[cfg_attr(test, allow(dead_code))]
 mod app_marks;
+#[cfg_attr(test, allow(dead_code))]
 mod bpf;
 mod canary;
 mod file_key;

@@ -87,8 +87,10 @@ pub fn create_map(form: &MapForm) -> Result<OwnedFd, Errno> {
 
 /// The value of a key, `None` where there is none.
 pub fn lookup(map: RawFd, key: &[u8], value: &mut [u8]) -> Result<bool, Errno> {
-    let attributes =
-        Attributes::new().word(0, map as u32).pointer(8, key.as_ptr()).pointer(16, value.as_mut_ptr().cast_const());
+    let attributes = Attributes::new()
+        .word(0, map as u32)
+        .pointer(8, key.as_ptr())
+        .pointer(16, value.as_mut_ptr().cast_const());
     found(call(LOOKUP, attributes))
 }
 
@@ -188,7 +190,6 @@ fn descriptor(command: i32, attributes: Attributes) -> Result<OwnedFd, Errno> {
 
 fn call(command: i32, attributes: Attributes) -> Result<i32, Errno> {
     // SAFETY: the attributes live through the call, and so does what they point at: each caller above holds it
-    let answer =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes.0.as_ptr(), attributes.0.len()) };
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.0.as_ptr(), attributes.0.len()) };
     if answer < 0 { Err(last()) } else { Ok(answer as i32) }
 }

@@ -255,7 +255,8 @@ fn load_code(code: Option<Vec<[u8; 8]>>, name: &str, kind: (u32, u32), target: u
 
 /// What the programs are on this kernel: another helper's may differ, and so may those after an upgrade of ours.
 fn version(btf: &Btf, options: &Options) -> Outcome<u64> {
-    let maps = programs::Maps { programs: 0, tasks: 0, pending: 0, names: 0, places: 0, marks: 0, settings: 0 };
+    let maps =
+        programs::Maps { programs: 0, tasks: 0, pending: 0, names: 0, places: 0, marks: 0, settings: 0 };
     let mut hasher = DefaultHasher::new();
     programs::socket(btf, &maps, namespace()?, options.mask).hash(&mut hasher);
     for (name, .., writer) in TRACED {
@@ -314,13 +315,6 @@ fn errno(error: &std::io::Error) -> Errno {
     Errno(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-const fn form(
-    name: &'static str,
-    kind: u32,
-    key: u32,
-    value: u32,
-    entries: u32,
-    flags: u32,
-) -> MapForm {
+const fn form(name: &'static str, kind: u32, key: u32, value: u32, entries: u32, flags: u32) -> MapForm {
     MapForm { name, kind, key, value, entries, flags }
 }

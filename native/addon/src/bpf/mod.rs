@@ -195,7 +195,8 @@ impl Marks {
 
     fn entries_of(&self, name: &str) -> Outcome<Entries> {
         let (map, form) = self.life.maps.named(name);
-        read_map(map.as_raw_fd(), form.key as usize, form.value as usize).doing(format!("reading the map {name}"))
+        read_map(map.as_raw_fd(), form.key as usize, form.value as usize)
+            .doing(format!("reading the map {name}"))
     }
 }
 
@@ -211,13 +212,13 @@ fn fallible<T>(list: &[T], of: impl Fn(&T) -> Option<Entry>) -> Result<Entries, 
 }
 
 fn put(map: &impl AsRawFd, have: &Entries, want: &Entries) -> Result<(), Errno> {
-    let changed = want.iter().filter(|(key, value)| have.get(*key) != Some(value));
-    changed.map(|(key, value)| call::update(map.as_raw_fd(), key, value, call::ANY)).collect()
+    let mut changed = want.iter().filter(|(key, value)| have.get(*key) != Some(value));
+    changed.try_for_each(|(key, value)| call::update(map.as_raw_fd(), key, value, call::ANY))
 }
 
 fn drop_stale(map: &impl AsRawFd, have: &Entries, want: &Entries) -> Result<(), Errno> {
-    let stale = have.keys().filter(|key| !want.contains_key(*key));
-    stale.map(|key| call::delete(map.as_raw_fd(), key).map(|_| ())).collect()
+    let mut stale = have.keys().filter(|key| !want.contains_key(*key));
+    stale.try_for_each(|key| call::delete(map.as_raw_fd(), key).map(|_| ()))
 }
 
 fn replace(map: &impl AsRawFd, have: &Entries, want: &Entries) -> Result<(), Errno> {
