@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use culvert_engine::engine::Engine;
 use culvert_engine::io::ports::{self, Origin};
 use culvert_engine::io::rights::{self, Ids};
-use culvert_engine::io::run::{self, Shared};
+use culvert_engine::io::run::{self, Duty, Shared};
 use culvert_engine::io::sys::Bell;
 use culvert_engine::io::tun::Tun;
 use culvert_engine::io::udp::Sockets;
@@ -53,6 +53,7 @@ fn start() -> io::Result<()> {
         bell: Bell::new()?,
         rebound: Bell::new()?,
         events: Mutex::default(),
+        duty: Duty::new()?,
     });
     run::start(&shared)?;
     rights::restrict_calls(origin).map_err(|error| at("restricting system calls", &error))?;

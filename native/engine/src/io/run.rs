@@ -5,9 +5,14 @@
 //! outward   TUN → cut → seal → UDP      reads until there is no more, then sends, then sleeps
 //! inward    UDP → open → join → TUN     one receive call is one batch
 //! ```
+//! While little is going on the inward thread watches the TUN too and carries what it finds there, so that an answer
+//! leaves by the thread that brought the question; the outward thread is asleep until there is much ([`Duty`]).
+//!
 //! A third, [`super::control`], has the timers and the UAPI and is asleep while packets flow.
 
 use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
@@ -29,6 +34,12 @@ const SEND_AT: usize = 32 << 10;
 /// Batches after which the inward thread looks at the other socket, so that neither can starve the other.
 const FAIR: usize = 8;
 
+/// Packets (or large reads) in one go that are too many for one thread.
+const MUCH: usize = 4;
+/// The outward thread gives the TUN back when fewer than `FEW` packets came in a window of so many milliseconds.
+const WINDOW: u64 = 10;
+const FEW: usize = 8;
+
 /// Exit code when the interface is gone (EBADFD from the TUN).
 pub const INTERFACE_GONE: i32 = 3;
 
@@ -41,9 +52,38 @@ pub struct Shared {
     pub origin: Origin,
     /// Wakes the control thread: an earlier timer, or an event to tell.
     pub bell: Bell,
-    /// Wakes the inward thread to poll the sockets anew, after they were exchanged.
+    /// Wakes the inward thread to poll anew, after the sockets were exchanged or the TUN was given to it.
     pub rebound: Bell,
     pub events: Mutex<Vec<Event>>,
+    pub duty: Duty,
+}
+
+/// Who reads the TUN. Only the one who does gives it away, and sends what it read before it does, so packets stay in
+/// order.
+pub struct Duty {
+    is_outward: AtomicBool,
+    /// Wakes the outward thread.
+    bell: Bell,
+}
+
+impl Duty {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { is_outward: AtomicBool::new(false), bell: Bell::new()? })
+    }
+
+    fn is_outward(&self) -> bool {
+        self.is_outward.load(Acquire)
+    }
+
+    fn give_to_outward(&self) {
+        self.is_outward.store(true, Release);
+        self.bell.ring();
+    }
+
+    fn give_to_inward(&self, rebound: &Bell) {
+        self.is_outward.store(false, Release);
+        rebound.ring();
+    }
 }
 
 type Body = fn(&Shared) -> io::Result<()>;
@@ -107,9 +147,17 @@ fn outward(shared: &Shared) -> io::Result<()> {
     let mut buffer = Box::new([0; READ_LEN]);
     let (mut out, mut sender) = (Out::default(), Sender::default());
     let mut table = shared.engine.reader();
+    let (mut since, mut count) = (0, 0);
     loop {
+        if !shared.duty.is_outward() {
+            poll(&mut [wait_for(shared.duty.bell.fd())], -1)?;
+            shared.duty.bell.hush();
+            (since, count) = (clock::now().ms, 0);
+            continue;
+        }
         match shared.tun.read(&mut buffer) {
             Ok(Some((vnet, packet))) => {
+                count += 1;
                 shared.engine.send(clock::now(), &mut table, &vnet, packet, &mut out);
                 if out.len() >= SEND_AT {
                     flush(shared, &mut table, &mut sender, &mut out);
@@ -117,7 +165,15 @@ fn outward(shared: &Shared) -> io::Result<()> {
             }
             Ok(None) => {
                 flush(shared, &mut table, &mut sender, &mut out);
-                poll(&mut [wait_for(shared.tun.fd())], -1)?;
+                let now = clock::now().ms;
+                if now >= since + WINDOW {
+                    if count < FEW {
+                        shared.duty.give_to_inward(&shared.rebound);
+                        continue;
+                    }
+                    (since, count) = (now, 0);
+                }
+                poll(&mut [wait_for(shared.tun.fd())], WINDOW as i32)?;
             }
             // The interface is down (EIO): it may come up again, and poll reports an error until then.
             Err(error) if error.raw_os_error() == Some(libc::EIO) => {
@@ -164,6 +220,7 @@ struct Inward<'s> {
     inbound: Inbound,
     out: Out,
     sender: Sender,
+    buffer: Box<[u8; READ_LEN]>,
 }
 
 fn inward(shared: &Shared) -> io::Result<()> {
@@ -175,10 +232,14 @@ fn inward(shared: &Shared) -> io::Result<()> {
         inbound: Inbound::default(),
         out: Out::default(),
         sender: Sender::default(),
+        buffer: Box::new([0; READ_LEN]),
     };
     let (v4, v6, rebound) = (shared.sockets.v4(), shared.sockets.v6(), shared.rebound.fd());
-    let mut fds = [wait_for(v4), wait_for(v6), wait_for(rebound)];
+    let tun = shared.tun.fd();
+    let mut fds = [wait_for(v4), wait_for(v6), wait_for(rebound), wait_for(tun)];
     loop {
+        // poll(2) passes over negative descriptors.
+        fds[3].fd = if shared.duty.is_outward() { -1 } else { tun };
         poll(&mut fds, -1)?;
         if fds[2].revents != 0 {
             shared.rebound.hush();
@@ -186,10 +247,39 @@ fn inward(shared: &Shared) -> io::Result<()> {
         for fd in [0, 1].map(|i| (fds[i].fd, fds[i].revents)).into_iter().filter(|fd| fd.1 != 0) {
             state.drain(fd.0)?;
         }
+        if !shared.duty.is_outward() {
+            state.carry_outward()?;
+        }
     }
 }
 
 impl Inward<'_> {
+    /// What is in the TUN now, an answer to what was just written for one; if it is much, the outward thread goes on.
+    fn carry_outward(&mut self) -> io::Result<()> {
+        let Self { shared, table, buffer, out, sender, .. } = self;
+        let mut is_much = true;
+        for _ in 0..MUCH {
+            match shared.tun.read(buffer) {
+                Ok(Some((vnet, packet))) => shared.engine.send(clock::now(), table, &vnet, packet, out),
+                Ok(None) => {
+                    is_much = false;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The outward thread knows what to do about it.
+                Err(_) => break,
+            }
+            if out.len() >= SEND_AT {
+                break;
+            }
+        }
+        flush(shared, table, sender, out);
+        if is_much {
+            shared.duty.give_to_outward();
+        }
+        Ok(())
+    }
+
     fn drain(&mut self, fd: i32) -> io::Result<()> {
         for _ in 0..FAIR {
             let got = match self.batch.receive(fd) {
@@ -200,7 +290,10 @@ impl Inward<'_> {
             };
             self.take(clock::now(), got)?;
             if got < BATCH {
-                break;
+                return Ok(());
+            }
+            if !self.shared.duty.is_outward() {
+                self.shared.duty.give_to_outward();
             }
         }
         Ok(())
