@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 import { findElectron } from "./scripts/electron.mjs";
 
 const never = ["**/node_modules/**", "dist/**", "native/**"];
+/** The long run takes every packet test through the other forms of taking over as well (T2); e2e/net/road.ts reads this. */
+const otherForms = process.env["CULVERT_LONG"] === "1" ? ["metric", "halves", "eighths"] : [];
 const sets = ["**/*.net.test.ts", "**/*.ui.test.ts"];
 
 export default defineConfig({
@@ -24,6 +26,17 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      ...otherForms.map((form) => ({
+        test: {
+          name: `net-${form}`,
+          include: ["e2e/net/**/*.net.test.ts"],
+          exclude: ["**/node_modules/**"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          env: { CULVERT_FORM: form },
+        },
+      })),
       {
         test: {
           name: "ui",

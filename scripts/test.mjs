@@ -10,6 +10,9 @@ import { virtualDisplay } from "./programs.mjs";
 import { onPath } from "./rust.mjs";
 import { isRoot, logs, root, run, say, seconds, which } from "./steps.mjs";
 
+// every packet test once more in each other form of taking over (T2): a quarter of an hour more, so only when asked for
+const otherForms = process.env.CULVERT_LONG === "1" ? ["metric", "halves", "eighths"] : [];
+
 /** Runs the stages named, or all; gives the exit code. */
 export async function test(only) {
   const stages = [
@@ -17,6 +20,7 @@ export async function test(only) {
     ["unit", () => vitest("unit", [])],
     ["rust", rust],
     ["net", () => vitest("net", apart)],
+    ...otherForms.map((form) => [`net-${form}`, () => vitest(`net-${form}`, apart)]),
     ["ui", () => vitest("ui", virtualDisplay)],
   ];
   let sum = nothing;

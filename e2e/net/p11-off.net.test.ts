@@ -19,7 +19,7 @@ afterAll(() => road.close());
 
 test("P11 after down everything is as before", async () => {
   await connect(road);
-  expect((await road.laptop.exec("ip rule show")).stdout).toContain(`${priorities.catchAll}:`);
+  expect((await road.laptop.exec("ip rule show")).stdout).toContain(`${priorities.engine}:`);
   await ok("down");
   expect(await snapshot(road.laptop)).toEqual(before);
 });

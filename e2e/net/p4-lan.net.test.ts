@@ -1,11 +1,10 @@
 // P4: the printer is there while policy allows the LAN, and is not when it does not; never through a gateway.
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { defaultPolicy } from "../../helper/contract/policy.ts";
 import type { Stream } from "../lab/flood.ts";
 import { places } from "../lab/places.ts";
 import { until } from "../lab/process.ts";
-import { expectNothingBeside, holdsUnderFlood, openConnected, type Road, underFlood } from "./road.ts";
+import { basePolicy, expectNothingBeside, holdsUnderFlood, openConnected, type Road, underFlood } from "./road.ts";
 
 const { printer } = places;
 const streams: readonly Stream[] = [printer.ipv4, printer.ipv6].flatMap((to): Stream[] => [
@@ -33,7 +32,7 @@ test("P4 allowed: its page opens over both families, a page is printed, and thos
 });
 
 test("P4 not allowed: nothing reaches it, and nothing leaves for it", async () => {
-  await road.culvert.setPolicy({ ...defaultPolicy, lan: { allow: false, approved: [] } });
+  await road.culvert.setPolicy({ ...basePolicy, lan: { allow: false, approved: [] } });
   const page = await road.laptop.exec(["curl", "-s", "-m", "2", `http://${printer.ipv4}/`], { mayFail: true });
   expect(page.code).not.toBe(0);
   const strict = { ...road, allowed: { ...road.allowed, lan: [] } };

@@ -2,19 +2,20 @@
 // asked again; locks 2 and 3 hold everything, also sockets bound to the uplink and raw frames.
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { tables } from "../../helper/plan/numbers.ts";
+import { linkName, mainMetrics, tables } from "../../helper/plan/numbers.ts";
 import { rawFrames, sourceRouted } from "../lab/evasions.ts";
 import { everything } from "../lab/flood.ts";
 import { places } from "../lab/places.ts";
 import { holdsUnderFlood, openConnected, type Road } from "./road.ts";
 
+const inMain = [`table main dev ${linkName}`, `table main type unreachable metric ${mainMetrics.stop}`];
 let road: Road;
 beforeAll(async () => {
   road = await openConnected();
   await road.culvert.kill();
-  const flushed = Object.values(tables).flatMap((table) =>
-    ["-4", "-6"].map((family) => `ip ${family} route flush table ${table} || true`),
-  );
+  // and what a form of T2 has laid into main
+  const ours = [...Object.values(tables).map((table) => `table ${table}`), ...inMain];
+  const flushed = ours.flatMap((what) => ["-4", "-6"].map((family) => `ip ${family} route flush ${what} || true`));
   await road.laptop.exec(
     `ip rule flush; ip -6 rule flush
      ip rule add pref 32766 lookup main; ip -6 rule add pref 32766 lookup main

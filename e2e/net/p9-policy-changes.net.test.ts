@@ -4,21 +4,21 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { defaultPolicy, type Policy } from "../../helper/contract/policy.ts";
+import type { Policy } from "../../helper/contract/policy.ts";
 import { parsePrefix } from "../../helper/contract/prefix.ts";
 import { everything } from "../lab/flood.ts";
 import { places } from "../lab/places.ts";
-import { holdsUnderFlood, openConnected, type Road, throughNode } from "./road.ts";
+import { basePolicy, holdsUnderFlood, openConnected, type Road, throughNode } from "./road.ts";
 
 const script = fileURLToPath(new URL("policy-loop.ts", import.meta.url));
 const seconds = 8;
 const direct = parsePrefix(places.backup.ipv4);
 if (direct === undefined) throw new Error("not a prefix");
 const policies: readonly Policy[] = [
-  { ...defaultPolicy, lan: { allow: false, approved: [] } },
-  { ...defaultPolicy, rules: [{ id: "backup", name: "Backup", match: { destination: [direct] }, lane: "direct" }] },
-  { ...defaultPolicy, ipv6: "block" },
-  defaultPolicy,
+  { ...basePolicy, lan: { allow: false, approved: [] } },
+  { ...basePolicy, rules: [{ id: "backup", name: "Backup", match: { destination: [direct] }, lane: "direct" }] },
+  { ...basePolicy, ipv6: "block" },
+  basePolicy,
 ];
 
 let road: Road;
@@ -40,6 +40,6 @@ test("P9 the policy changes many times under flood: nothing beside", async () =>
     seconds,
   );
   expect(changes, "policies saved under flood").toBeGreaterThan(10);
-  await road.culvert.setPolicy(defaultPolicy);
+  await road.culvert.setPolicy(basePolicy);
   await throughNode(road);
 });

@@ -2,7 +2,7 @@
 // the tunnel. `underFlood` floods while something happens and gives what the wires saw of it.
 import { expect } from "vitest";
 
-import { defaultPolicy, type Policy } from "../../helper/contract/policy.ts";
+import { defaultPolicy, formSchema, type Policy } from "../../helper/contract/policy.ts";
 import { type Culvert, startCulvert } from "../lab/culvert.ts";
 import { everything, type FloodReport, openFlood, type Stream } from "../lab/flood.ts";
 import { internet, nodeIn } from "../lab/internet.ts";
@@ -15,6 +15,11 @@ import { until } from "../lab/process.ts";
 import type { NodeSpec } from "../lab/topology.ts";
 import { type Seen, watch, type Watcher } from "../lab/watcher.ts";
 import { connectedTo, offline, onSecond } from "./allowed.ts";
+
+/** The form of taking over that these tests run in (T2); the long run runs all of them in each. */
+const form = formSchema.parse(process.env["CULVERT_FORM"] ?? "table");
+/** What a fresh installation has, in that form. */
+export const basePolicy: Policy = { ...defaultPolicy, form };
 
 export interface Road {
   readonly lab: Lab;
@@ -143,7 +148,7 @@ async function onLab(lab: Lab, cities: readonly string[], options: RoadOptions):
   await controlFlood(laptop, home, options.control ?? everything());
   const culvert = await startCulvert(lab, laptop);
   for (const city of cities) await importNode(laptop, culvert, nodeIn(city));
-  if (options.policy !== undefined) await culvert.setPolicy({ ...defaultPolicy, ...options.policy });
+  if (options.policy !== undefined || form !== "table") await culvert.setPolicy({ ...basePolicy, ...options.policy });
   const allowed = connectedTo(node, options.allowed);
   return { lab, laptop, culvert, node, allowed, home, second, close: () => lab.close() };
 }

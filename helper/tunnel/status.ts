@@ -130,8 +130,14 @@ function noticesOf({ facts, standIn, applied, policy }: Pieces): Status["notices
   ];
 }
 
-/** A route of others in main that wins over the form: what goes there is held, and does not arrive. */
+/**
+ * A route of others in main that wins over the form: what goes there is held, and does not arrive. Neighbours on a link's own
+ * network are no news: every home with IPv6 has a public one.
+ */
 function isOutranked(policy: Policy, facts: Facts, { exit, plan }: NonNullable<Pieces["applied"]>): boolean {
   if (policy.form === "table" || plan.state !== "connected") return false;
-  return outranking(groundOf({ policy, facts, exit, state: plan.state })).length > 0;
+  const ground = groundOf({ policy, facts, exit, state: plan.state });
+  return outranking(ground).some((route) =>
+    ground.links.every((link) => link.name !== route.legs[0]?.dev || !link.neighbours.includes(route.prefix)),
+  );
 }
