@@ -34,8 +34,9 @@ export function standing(tables: readonly HaveTable[]): StandingGate {
       foreign.push(read.foreign);
       return [];
     }
-    const { packets: count, bytes: _, ...rule } = read;
-    packets.set(rule, count);
+    const { note, matches, counter, verdict } = read;
+    const rule: NftRule = { note, matches, counter, verdict };
+    packets.set(rule, read.packets);
     return [rule];
   };
   const chainsOf = (table: HaveTable) => table.chains.map((c) => ({ ...c, rules: c.rules.flatMap(ruleOf) }));

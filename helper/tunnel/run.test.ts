@@ -332,13 +332,6 @@ class FakeWire implements WireWatch {
   }
 }
 
-const summary = { at: 5, tookMs: 1, properties: 11, held: 11, classes: 1, states: 1 };
-const foreignRule: RuleFact = {
-  ...{ family: 4, priority: 100, protocol: 4, not: false, from: null, to: null, iif: null, oif: null, mark: null },
-  ...{ uids: null, ipProtocol: null, sport: null, dport: null, tos: 0, suppressPrefixLength: null },
-  action: { kind: "lookup", table: 254 },
-};
-
 class TestKernel implements Kernel {
   applied: Plan[] = [];
   undos = 0;
