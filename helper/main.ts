@@ -28,6 +28,7 @@ import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tun
 import type { Proved, ProveInput } from "./tunnel/orders.ts";
 import { rememberProofs } from "./tunnel/proven.ts";
 import { systemResolve } from "./tunnel/resolve.ts";
+import { rollbackFile } from "./tunnel/rollback.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
 import { askWhoAmI } from "./tunnel/seen.ts";
 import { wantedFile } from "./tunnel/wanted.ts";
@@ -60,6 +61,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     ...{ kernel, store, version, now: Date.now, random: Math.random, compile, answerMs: 5000, log: note },
     wanted: wantedFile(join(options.runDir, "wanted.json")),
     last: wantedFile(join(options.stateDir, "last.json")),
+    rollback: rollbackFile(join(options.stateDir, "rollback.json")),
     resolve: systemResolve,
     findEngine: () => findEngine(options.engine, enginesHere()),
     startEngine: (kind, listenPort, said) =>

@@ -63,7 +63,10 @@ function wordsOf(c: Catalogue): Words {
       case "switching":
         return fill(c.states.switching, { from: s.from.name, to: s.to.name });
       case "locked":
-        return fill(c.states.locked, { node: s.node.name, why: c.causes[s.cause] });
+        return fill(c.states.locked, {
+          node: s.node.name,
+          why: s.by === undefined ? c.causes[s.cause] : `${c.causes[s.cause]} (${s.by})`,
+        });
       case "connecting":
       case "connected":
         return fill(c.states[s.kind], { node: s.node.name, endpoint: s.node.endpoint });

@@ -57,6 +57,8 @@ export const stateSchema = z.discriminatedUnion("kind", [
     cause: z.enum(lockCauses),
     attempts: z.int(),
     lastHeard: z.int().nullable(),
+    /** Who fights with us, where the kernel tells it. */
+    by: z.string().max(200).optional(),
   }),
   /** Nothing was changed, or all of it was undone; the machine is as before. */
   z.strictObject({ kind: z.literal("failed"), node: nodeRef.nullable(), refusal: refusalSchema }),

@@ -4,7 +4,7 @@
 import type { RouteFact } from "../plan/facts.ts";
 import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, ranges, tableName } from "../plan/numbers.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlanRoute } from "../plan/plan.ts";
 import { sameRoute, sameRule } from "../plan/diff.ts";
 import { printOperation, protocolOf } from "../plan/print.ts";
 import type { Change } from "./kernel.ts";
@@ -15,28 +15,33 @@ const local = 255;
 
 /** null: nothing that anybody need look at. */
 export function changeOf(event: NetlinkEvent, plan: Plan | null, ours: readonly number[]): Omit<Change, "at"> | null {
-  if (event.kind === "overrun") return { kind: "link", what: "announcements were lost", author: null };
+  if (event.kind === "overrun") return { kind: "link", what: "announcements were lost", author: null, ours: true };
   if (ours.includes(event.author)) return null;
-  const author = event.author === 0 ? null : event.author;
+  const author = authorOf(event);
   switch (event.kind) {
     case "link": {
       const { name, up, mtu } = event.link;
       const as = name === linkName && (event.gone ? plan?.link == null : up && mtu === plan?.link?.mtu);
       const what = event.gone ? `ip link del dev ${name}` : `ip link set dev ${name} ${up ? "up" : "down"}`;
-      return as ? null : { kind: "link", what, author };
+      return as ? null : { kind: "link", what, author, ours: name === linkName };
     }
     case "address": {
       const { link, address } = event.address;
       const wanted = link === linkName && (plan?.link?.addresses.includes(address) ?? false);
       if (link === linkName && wanted !== event.gone) return null;
-      return { kind: "address", what: `ip addr ${event.gone ? "del" : "add"} ${address} dev ${link}`, author };
+      return {
+        kind: "address",
+        what: `ip addr ${event.gone ? "del" : "add"} ${address} dev ${link}`,
+        author,
+        ours: link === linkName,
+      };
     }
     case "route": {
       const { route, gone } = event;
       if (route.table === local) return null;
-      const wanted = plan?.routes.some((r) => sameRoute(r, route)) ?? false;
+      const wanted = planned(plan, route);
       if (isOwnRoute(route) && wanted !== gone) return null;
-      return { kind: "route", what: printRoute(route, gone), author };
+      return { kind: "route", what: printRoute(route, gone), author, ours: isOwnRoute(route) || wanted };
     }
     case "rule": {
       const { rule, gone } = event;
@@ -44,22 +49,48 @@ export function changeOf(event: NetlinkEvent, plan: Plan | null, ours: readonly 
       const inRange = ranges.firstPriority <= rule.priority && rule.priority <= ranges.lastPriority;
       if (inRange && wanted !== gone) return null;
       const what = printOperation({ kind: "rule.del", rule });
-      return { kind: "rule", what: gone ? what : what.replace(" rule del ", " rule add "), author };
+      const told = gone ? what : what.replace(" rule del ", " rule add ");
+      return { kind: "rule", what: told, author, ours: inRange };
     }
     case "nexthop": {
       const { id } = event.nexthop;
       const wanted = plan?.nexthops.some((n) => n.id === id) ?? false;
       if (wanted && !event.gone) return null;
-      return { kind: "nexthop", what: `ip nexthop ${event.gone ? "del" : "replace"} id ${id}`, author };
+      return { kind: "nexthop", what: `ip nexthop ${event.gone ? "del" : "replace"} id ${id}`, author, ours: wanted };
     }
     case "nft": {
       // whatever another program does in its own tables is its own; a flush of everything names each table it takes
       const touched = event.tables.filter((t) => t.name === tableName);
       if (touched.length === 0) return null;
-      const what = `nft: ${event.program} changed ${touched.map((t) => `${t.family} ${t.name}`).join(", ")}`;
-      return { kind: "nft", what, author };
+      const what = `nft: ${touched.map((t) => `table ${t.family} ${t.name}`).join(", ")}`;
+      return { kind: "nft", what, author, ours: true };
     }
   }
+}
+
+/** Announcements come by the hundred thousand when a link goes: each is looked up, not searched for. */
+function planned(plan: Plan | null, route: RouteFact): boolean {
+  if (plan === null) return false;
+  let routes = known.get(plan);
+  if (routes === undefined) {
+    routes = new Map();
+    for (const r of plan.routes) {
+      const same = routes.get(keyOf(r));
+      if (same === undefined) routes.set(keyOf(r), [r]);
+      else same.push(r);
+    }
+    known.set(plan, routes);
+  }
+  return routes.get(keyOf(route))?.some((r) => sameRoute(r, route)) ?? false;
+}
+
+const known = new WeakMap<Plan, Map<string, PlanRoute[]>>();
+const keyOf = (route: Pick<PlanRoute, "table" | "prefix">): string => `${route.table} ${route.prefix}`;
+
+/** `ip` says little: who started it says more. */
+function authorOf({ by }: Exclude<NetlinkEvent, { kind: "overrun" }>): string | null {
+  if (by.name === "") return null;
+  return by.parent === "" ? by.name : `${by.name}, started by ${by.parent}`;
 }
 
 function printRoute(route: RouteFact, gone: boolean): string {

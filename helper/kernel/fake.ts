@@ -98,6 +98,11 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
       const rules = machine.tables.flatMap((t) => t.chains.flatMap((c) => c.rules.filter((r) => r.counter)));
       return { tables: machine.tables, packets: new Map(rules.map((rule) => [rule, 0])), foreign: [] };
     },
+    remove: async (things) => {
+      const operations = things.flatMap((thing): Operation[] => (thing.kind === "table.del" ? [] : [thing]));
+      machine.facts = simulate(machine.facts, operations);
+      return operations.map(printOperation);
+    },
     counters: async () => ({ refused: 0, direct: 0 }),
     close() {
       machine.owner = null;
@@ -108,7 +113,7 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
 /** What another program does: the operations happen, and the watch is told. */
 export function byAnother(machine: FakeMachine, kind: Change["kind"], what: string, facts: Facts): void {
   machine.facts = facts;
-  for (const listener of machine.listeners) listener({ at: Date.now(), kind, what, author: 4242 });
+  for (const listener of machine.listeners) listener({ at: Date.now(), kind, what, author: "ip", ours: true });
 }
 
 function noted(machine: FakeMachine, plan: Plan): FakeJournal | null {

@@ -169,9 +169,9 @@ export function kernelCases(name: string, make: () => CaseMachine): void {
       await machine.settled(() => seen.length > 0);
       close();
       expect(seen.map((c) => [c.kind, c.what])).toEqual([
-        ["route", `ip route del 0.0.0.0/0 dev ${linkName} table 7600 metric 10`],
+        ["route", `ip route del 0.0.0.0/0 dev ${linkName} table 7600 metric 10 proto kernel`],
       ]);
-      expect(seen[0]?.author).toBeGreaterThan(0);
+      expect(seen[0]).toMatchObject({ author: expect.stringContaining("ip") as unknown, ours: true });
     });
   });
 }

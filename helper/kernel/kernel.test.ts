@@ -35,7 +35,7 @@ function makeFake(): CaseMachine {
       const route = machine.facts.routes.find((r) => r.table === table && r.type === "unicast");
       if (route === undefined) throw new Error("no such route");
       const del = { kind: "route.del", route } as const;
-      byAnother(machine, "route", printOperation(del), simulate(machine.facts, [del]));
+      byAnother(machine, "route", `${printOperation(del)} proto kernel`, simulate(machine.facts, [del]));
     },
     setSysctl(key, value) {
       machine.facts = simulate(machine.facts, [{ kind: "sysctl.set", key, value }]);

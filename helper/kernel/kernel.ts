@@ -1,5 +1,6 @@
 // The port to the machine: read, apply, watch. Two implementations pass the same cases: linux.ts and fake.ts.
 import type { Address } from "../contract/prefix.ts";
+import type { Operation } from "../plan/diff.ts";
 import type { Facts, RouteFact } from "../plan/facts.ts";
 import type { NftRule, NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -34,6 +35,8 @@ export interface Kernel {
   ask(question: RouteQuestion): Promise<RouteAnswer>;
   /** Our nft tables as the kernel has them, with the hits of their counted lines. */
   gate(): Promise<StandingGate>;
+  /** Takes away what is not ours: on the user's word only, and not undone by `undo`. Gives the commands it did. */
+  remove(things: readonly Removal[]): Promise<readonly string[]>;
   /** Hits of the gate's counted rules since it was made. */
   counters(): Promise<{ readonly refused: number; readonly direct: number }>;
 }
@@ -45,6 +48,11 @@ export interface Applied {
   /** Parts of it, for the steps on the screen: links, addresses, routes, rules; reading back; the gate's transaction. */
   readonly phases: { readonly changeMs: number; readonly readBackMs: number; readonly gateMs: number };
 }
+
+/** A foreign thing, as it was read. */
+export type Removal =
+  | Extract<Operation, { readonly kind: "rule.del" | "route.del" | "link.del" | "nexthop.del" | "address.del" }>
+  | { readonly kind: "table.del"; readonly family: string; readonly name: string };
 
 export interface RouteQuestion {
   readonly to: Address;
@@ -72,8 +80,10 @@ export interface Change {
   readonly kind: "link" | "address" | "route" | "rule" | "nexthop" | "nft";
   /** As the command that would have done it. */
   readonly what: string;
-  /** Netlink port of the author, usually its pid (9.15); null where the kernel does not tell. */
-  readonly author: number | null;
+  /** The program that did it, and who started that; null where the kernel does not tell. */
+  readonly author: string | null;
+  /** It touched what is ours, and is mended at once; else it is the ground that the plan stands on. */
+  readonly ours: boolean;
 }
 
 export interface Descriptor {

@@ -15,7 +15,7 @@ import { printOperation } from "../plan/print.ts";
 import { changeOf } from "./announced.ts";
 import { carry, type Hits, hits, standing, sum } from "./hits.ts";
 import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
-import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
+import { type Applied, type Descriptor, type Kernel, KernelError, type Removal } from "./kernel.ts";
 import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
 import { nftChanges } from "./nft-changes.ts";
 import { printChange } from "./print-changes.ts";
@@ -229,6 +229,14 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     ask: async (question) =>
       asked("asking", `the way to ${question.to}`, () => native.routeGet(sockets.route, question)),
     gate: async () => standing(readTables(native, sockets)),
+    remove: (things) =>
+      inTurn(async () => {
+        for (const thing of things) {
+          if (thing.kind === "table.del") removeTable(native, sockets, thing);
+          else carryOut(native, sockets, [thing]);
+        }
+        return things.map(printRemoval);
+      }),
     counters: async () => sum(carried, hits(readTables(native, sockets))),
     close() {
       native.closeFd(sockets.route);
@@ -296,6 +304,23 @@ function isFine(operation: NetlinkOperation, code: string): boolean {
   // is about to go, the next round adds it.
   if (operation.kind === "rule.add") return code === "EEXIST";
   return operation.kind.endsWith(".del") && gone.includes(code);
+}
+
+/** A table of somebody who is gone; one that is owned, or is no inet or netdev table, is refused by the kernel or by us. */
+function removeTable(
+  native: Native,
+  sockets: Sockets,
+  { family, name }: Extract<Removal, { kind: "table.del" }>,
+): void {
+  const what = `nft table ${family} ${name}`;
+  if (family !== "inet" && family !== "netdev") throw new KernelError("deleting", what, "EAFNOSUPPORT");
+  const change: NftChange = { family, table: name, kind: "table.del" };
+  const [refused] = asked("deleting", what, () => native.nftApply(sockets.nft, [change]));
+  if (refused !== undefined && refused.code !== "ENOENT") throw new KernelError("deleting", what, refused.code);
+}
+
+export function printRemoval(thing: Removal): string {
+  return thing.kind === "table.del" ? `nft delete table ${thing.family} ${thing.name}` : printOperation(thing);
 }
 
 function timed(work: () => void): number {

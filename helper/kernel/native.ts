@@ -76,17 +76,53 @@ export interface NftFeatures {
 }
 
 export type Question = RouteQuestion;
+/** Empty where it is not known. `parent` started it. */
+export interface Program {
+  readonly name: string;
+  readonly parent: string;
+}
+
 /** An announcement of the kernel. `author` is a netlink port, 0 for the kernel itself. */
 export type NetlinkEvent =
-  | { readonly kind: "link"; readonly gone: boolean; readonly author: number; readonly link: LinkFact }
-  | { readonly kind: "address"; readonly gone: boolean; readonly author: number; readonly address: AddressFact }
-  | { readonly kind: "route"; readonly gone: boolean; readonly author: number; readonly route: RouteFact }
-  | { readonly kind: "rule"; readonly gone: boolean; readonly author: number; readonly rule: RuleFact }
-  | { readonly kind: "nexthop"; readonly gone: boolean; readonly author: number; readonly nexthop: NexthopFact }
+  | {
+      readonly kind: "link";
+      readonly gone: boolean;
+      readonly author: number;
+      readonly by: Program;
+      readonly link: LinkFact;
+    }
+  | {
+      readonly kind: "address";
+      readonly gone: boolean;
+      readonly author: number;
+      readonly by: Program;
+      readonly address: AddressFact;
+    }
+  | {
+      readonly kind: "route";
+      readonly gone: boolean;
+      readonly author: number;
+      readonly by: Program;
+      readonly route: RouteFact;
+    }
+  | {
+      readonly kind: "rule";
+      readonly gone: boolean;
+      readonly author: number;
+      readonly by: Program;
+      readonly rule: RuleFact;
+    }
+  | {
+      readonly kind: "nexthop";
+      readonly gone: boolean;
+      readonly author: number;
+      readonly by: Program;
+      readonly nexthop: NexthopFact;
+    }
   | {
       readonly kind: "nft";
       readonly author: number;
-      readonly program: string;
+      readonly by: Program;
       readonly tables: readonly { readonly family: string; readonly name: string }[];
     }
   /** Announcements were lost: read the machine again. */

@@ -26,7 +26,7 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
     rename: async ({ node, name }) => store.rename(node, name),
     favourite: async ({ node, favourite }) => store.favourite(node, favourite),
     policy: async () => grant(store.policy()),
-    setPolicy: ({ policy }) => tunnel.setPolicy(policy),
+    setPolicy: ({ policy, confirmWithin }) => tunnel.setPolicy(policy, confirmWithin),
     async plan({ node, policy }) {
       const plans = await tunnel.plansFor(node, policy);
       if (!plans.ok) return plans;
@@ -35,13 +35,17 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
       const difference = differenceOf(tunnel.live().applied?.plan ?? null, connected);
       return grant({ text: printPlan(connected), notes: said.map(printNote), difference });
     },
-    confirm: async () => refuse("call.not-now"),
+    confirm: () => tunnel.confirm(),
     check: ({ node, policy }) => check(deps, tunnel, node, policy),
     prove: ({ node }) => proveNow(deps, tunnel, node),
     explain: ({ question, policy, node }) =>
       trace(deps, tunnel, { question, policy: policy ?? null, node: node ?? null }),
-    findings: async () => grant([]),
-    repair: async ({ id }) => (id === null ? grant({ done: [], left: [] }) : refuse("finding.unknown", { id })),
+    findings: async () => grant([...(await tunnel.findings.list())]),
+    async repair({ id }) {
+      const done = await tunnel.findings.repair(id);
+      if (done === undefined) return refuse("finding.unknown", { id });
+      return grant({ done: [...done], left: [...(await tunnel.findings.list())] });
+    },
     leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
     reset: () => tunnel.reset(),
   };

@@ -86,10 +86,10 @@ test("a silent node stays locked, and is connected when it is heard again, witho
 
 test("an uplink that changed is planned anew; without any uplink it is locked and says so", () => {
   const run = connected(a);
-  run.event({ kind: "changed", uplinks: true });
+  run.event({ kind: "changed", uplinks: true, ours: false });
   expect(run.drive()).toEqual(["replan"]);
   expect(run.state.kind).toBe("connected");
-  run.event({ kind: "changed", uplinks: true });
+  run.event({ kind: "changed", uplinks: true, ours: false });
   run.answer({ kind: "refused", refusal: refuse("machine.no-uplink").refusal });
   expect(run.state).toMatchObject({ kind: "locked", cause: "uplink-lost" });
 });
@@ -97,21 +97,35 @@ test("an uplink that changed is planned anew; without any uplink it is locked an
 test("a change while connecting is planned in once the gate is open", () => {
   const run = new Run();
   run.event({ kind: "connect", node: a });
-  run.event({ kind: "changed", uplinks: true });
+  run.event({ kind: "changed", uplinks: true, ours: false });
   expect(run.drive().at(-1)).toBe("replan");
 });
 
 test("two programs that undo each other end locked, and not in a loop", () => {
   const run = connected(a);
-  for (let n = 0; n < 6; n++) {
-    run.event({ kind: "changed", uplinks: false });
-    run.orders = [];
-    run.answer({ kind: "replanned", mended: true });
-  }
+  for (let n = 0; n < 6; n++) mendAfter(run, 300);
   expect(run.state).toMatchObject({ kind: "locked", cause: "fight" });
   run.orders = [];
-  for (let n = 0; n < 50; n++) run.event({ kind: "changed", uplinks: true });
+  for (let n = 0; n < 50; n++) run.event({ kind: "changed", uplinks: true, ours: false });
   expect(run.orders).toEqual([]);
+});
+
+test("six commands of one script are one visit and no fight", () => {
+  const run = connected(a);
+  for (let n = 0; n < 40; n++) mendAfter(run, 5);
+  expect(run.state.kind).toBe("connected");
+});
+
+test("in a fight what is ours is laid again soon, and once however often it is touched", () => {
+  const run = connected(a);
+  for (let n = 0; n < 6; n++) mendAfter(run, 300);
+  run.orders = [];
+  for (let n = 0; n < 50; n++) run.event({ kind: "changed", uplinks: false, ours: true });
+  expect(run.orders).toEqual([{ do: "retry", afterMs: 500 }]);
+  run.orders = [];
+  run.answer({ kind: "retry-due" });
+  expect(run.orders.map((order) => order.do)).toEqual(["lock", "retry"]);
+  expect(run.state).toMatchObject({ kind: "locked", cause: "fight", hurried: false });
 });
 
 test("a switch that is refused before anything changed leaves the first node up", () => {
@@ -211,7 +225,7 @@ class Run {
   state: Machine = start;
   orders: Order[] = [];
   gate: "open" | "closed" = "open";
-  readonly env: Env;
+  env: Env;
   readonly random: () => number;
   constructor({ boot = false, random = () => 0.5 }: { boot?: boolean; random?: () => number } = {}) {
     this.env = { at: 1000, jitter: 0.5, boot };
@@ -301,6 +315,13 @@ function connected(node: string): Run {
   return run;
 }
 
+function mendAfter(run: Run, ms: number): void {
+  run.env = { ...run.env, at: run.env.at + ms };
+  run.event({ kind: "changed", uplinks: false, ours: true });
+  run.orders = [];
+  run.answer({ kind: "replanned", mended: true });
+}
+
 function anyEvent(random: () => number): Event {
   const events: Event[] = [
     { kind: "connect", node: a },
@@ -311,8 +332,9 @@ function anyEvent(random: () => number): Event {
     { kind: "adapter-gone" },
     { kind: "node-silent" },
     { kind: "node-heard" },
-    { kind: "changed", uplinks: false },
-    { kind: "changed", uplinks: true },
+    { kind: "changed", uplinks: false, ours: false },
+    { kind: "changed", uplinks: false, ours: true },
+    { kind: "changed", uplinks: true, ours: false },
     { kind: "policy-changed" },
   ];
   return events[Math.floor(random() * events.length)] as Event;

@@ -17,8 +17,11 @@ export const start: Machine = { kind: "off", epoch: 0 };
 
 /** Mendings within the window before it counts as a fight: a DHCP client that renews touches ours once or twice. */
 const fightBudget = { mendings: 5, windowMs: 10_000 } as const;
-/** While fighting, what is ours is laid again at most this often: held, but no loop. */
+/** A script that takes six rules away, one command each, came once. */
+const visitMs = 250;
+/** While fighting, what is ours is laid again after this pause, and sooner when it was touched: held, but no loop. */
 const fightPauseMs = 10_000;
+const fightHoldMs = 500;
 const undoPauseMs = 2000;
 /** A connection that lived shorter than this goes on counting attempts, so that an engine dying at once is not a loop. */
 const steadyMs = 30_000;
@@ -64,9 +67,9 @@ export function step(state: Machine, event: Event, env: Env): Move {
         ? retry(state)
         : stay(state);
     case "changed":
-      return changed(state, event.uplinks);
+      return changed(state, event);
     case "policy-changed":
-      return changed(state, true);
+      return changed(state, { uplinks: true, ours: false });
     case "replanned":
     case "locked":
       return event.mended ? mended(state, env) : stay(state);
@@ -212,18 +215,24 @@ function lost(state: Machine, cause: "engine-died" | "adapter-gone", env: Env): 
   return refused(state, { code: "helper.failed", data: { what: cause } }, env);
 }
 
-function changed(state: Machine, uplinks: boolean): Move {
+function changed(state: Machine, { uplinks, ours }: { readonly uplinks: boolean; readonly ours: boolean }): Move {
   if (state.kind === "connected") return { state, orders: [{ do: "replan" }] };
   if (!("stage" in state)) return stay(state);
   if (state.stage !== "waiting") return stay({ ...state, stale: true });
-  if (state.cause === "fight") return stay(state);
+  if (state.cause === "fight") {
+    if (!ours || state.hurried) return stay(state);
+    return { state: { ...state, hurried: true }, orders: [{ do: "retry", afterMs: fightHoldMs }] };
+  }
   return uplinks ? retry(state) : { state, orders: [{ do: "lock", node: state.node }] };
 }
 
 /** Another program changed what is ours: laid again a few times, then it is a fight. */
 function mended(state: Machine, env: Env): Move {
   if (state.kind !== "connected" && state.kind !== "locked") return stay(state);
-  const recent = [...state.mended.filter((at) => env.at - at < fightBudget.windowMs), env.at];
+  const visits = state.mended.filter((at) => env.at - at < fightBudget.windowMs);
+  const [last] = visits.slice(-1);
+  if (last !== undefined && env.at - last < visitMs) return stay(state);
+  const recent = [...visits, env.at];
   if (recent.length <= fightBudget.mendings) return stay({ ...state, mended: recent });
   if (state.kind === "locked" && (state.cause === "fight" || state.stage !== "waiting")) return stay(state);
   return hold(state, state.node, "fight");
@@ -234,7 +243,7 @@ function retryDue(state: Machine): Move {
   if (state.kind !== "locked" || state.stage !== "waiting") return stay(state);
   if (state.cause !== "fight") return retry(state);
   return {
-    state: { ...state, mended: [] },
+    state: { ...state, mended: [], hurried: false },
     orders: [
       { do: "lock", node: state.node },
       { do: "retry", afterMs: fightPauseMs },
@@ -263,7 +272,7 @@ function asBefore(state: Machine & { kind: "switching" }): Move {
 /** Locked, and the next attempt begins at once or, after short-lived connections, later. */
 function relock(state: Machine, node: Id, cause: LockCause, attempts: number, env: Env): Move {
   const locked: Machine = {
-    ...{ kind: "locked", epoch: state.epoch + 1, node, cause, attempts, stale: false },
+    ...{ kind: "locked", epoch: state.epoch + 1, node, cause, attempts, stale: false, hurried: false },
     ...{ stage: attempts === 0 ? "prepare" : "waiting", mended: "mended" in state ? state.mended : [] },
   };
   const then: Order =
@@ -285,6 +294,7 @@ function hold(state: Machine, node: Id, cause: LockCause, env: Env | null = null
       stage: "waiting",
       stale: false,
       mended: [],
+      hurried: false,
     },
     orders: [
       { do: "lock", node },

@@ -8,14 +8,15 @@ import { statusSchema, type Status } from "../contract/status.ts";
 import { defaultPolicy } from "../contract/policy.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
-import { type Change, type Kernel, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
+import { type Change, type Kernel, type Removal, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
 import type { WireAllowed, WireCounts, WireRules } from "../kernel/native.ts";
 import type { WireWatch } from "../kernel/wire.ts";
 import { openStore } from "../nodes/store.ts";
-import type { Facts } from "../plan/facts.ts";
+import type { Facts, RuleFact } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type FakeEngine, startFakeEngine } from "./fake-engine.ts";
 import type { RunDeps, Told, Tunnel } from "./run.ts";
+import { rollbackFile } from "./rollback.ts";
 import { createTunnel } from "./run.ts";
 import { wantedFile } from "./wanted.ts";
 
@@ -142,7 +143,7 @@ test("disconnecting does not wait for a node that does not answer", async () => 
 test("what another program breaks is mended, and shown with what it did", async () => {
   const world = await makeWorld();
   await world.tunnel.connect(a);
-  world.kernel.foreign({ at: 1, kind: "rule", what: "ip rule del pref 4900", author: null });
+  world.kernel.foreign({ at: 1, kind: "rule", what: "ip rule del pref 4900", author: null, ours: true });
   await world.until((s) => s.drift.length === 1);
   expect(world.tunnel.status()).toMatchObject({
     state: { kind: "connected" },
@@ -154,14 +155,66 @@ test("a fight over the rules ends locked with its cause", async () => {
   const world = await makeWorld();
   await world.tunnel.connect(a);
   world.kernel.fighting = true;
-  world.kernel.foreign({ at: 1, kind: "rule", what: "ip rule del pref 4900", author: null });
+  world.kernel.foreign({ at: 1, kind: "rule", what: "ip rule del pref 4900", author: null, ours: true });
   await world.until((s) => s.state.kind === "locked" && s.state.cause === "fight");
+});
+
+test("a foreign rule that breaks the proof is offered with its author, and taken away on the user's word", async () => {
+  const world = await makeWorld();
+  await world.tunnel.connect(a);
+  await world.until((s) => s.proof !== null);
+  world.kernel.rules = [foreignRule];
+  const what = "ip rule add pref 100 lookup 254 protocol static";
+  world.kernel.foreign({ at: 7, kind: "rule", what, author: "ip, started by vpn.sh", ours: false });
+  await world.until((s) => s.drift.length === 1 && s.proof === null);
+  const [drift] = world.tunnel.status().drift;
+  expect(drift).toMatchObject({ at: 7, what, author: "ip, started by vpn.sh", mended: false });
+  expect(world.tunnel.status().state.kind).toBe("connected");
+  expect(await world.tunnel.findings.repair("another")).toBeUndefined();
+  expect(await world.tunnel.findings.repair(drift?.finding ?? "")).toEqual(["rule.del"]);
+  expect(world.tunnel.status()).toMatchObject({
+    proof: { ...summary, at: expect.any(Number) as unknown },
+    drift: [{ what, mended: true }],
+  });
+});
+
+test("a foreign rule that breaks nothing is nobody's business", async () => {
+  const world = await makeWorld();
+  await world.tunnel.connect(a);
+  await world.until((s) => s.proof !== null);
+  const seq = world.tunnel.status().seq;
+  world.kernel.foreign({ at: 7, kind: "rule", what: "ip rule add pref 40000", author: null, ours: false });
+  await world.tunnel.findings.list();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(world.tunnel.status()).toMatchObject({ proof: { held: 11 }, drift: [] });
+  expect(world.tunnel.status().seq).toBeGreaterThanOrEqual(seq);
+});
+
+test("a policy that nobody confirms goes back, one that is confirmed stays", async () => {
+  const world = await makeWorld();
+  await world.tunnel.setPolicy({ ...defaultPolicy, ipv6: "block" }, 0.2);
+  expect(world.tunnel.status().confirm?.until).toBeGreaterThan(Date.now());
+  expect(world.deps.store.policy().ipv6).toBe("block");
+  await world.until((s) => s.confirm === undefined);
+  expect(world.deps.store.policy()).toEqual(defaultPolicy);
+  await world.tunnel.setPolicy({ ...defaultPolicy, ipv6: "block" }, 60);
+  expect(await world.tunnel.confirm()).toMatchObject({ ok: true });
+  expect(world.tunnel.status().confirm).toBeUndefined();
+  expect(world.deps.store.policy().ipv6).toBe("block");
+  expect(await world.tunnel.confirm()).toMatchObject({ ok: false, refusal: { code: "call.not-now" } });
+});
+
+test("a helper that dies before a policy is confirmed puts the one of before back when it starts again", async () => {
+  const world = await makeWorld();
+  await world.tunnel.setPolicy({ ...defaultPolicy, ipv6: "block" }, 60);
+  const again = await makeWorld({ dir: world.dir });
+  expect(again.deps.store.policy()).toEqual(defaultPolicy);
 });
 
 test("an adapter that vanished is noticed in the facts and made again", async () => {
   const world = await makeWorld();
   await world.tunnel.connect(a);
-  world.kernel.foreign({ at: 1, kind: "link", what: "ip link del culvert0", author: null }, true);
+  world.kernel.foreign({ at: 1, kind: "link", what: "ip link del culvert0", author: null, ours: true }, true);
   await world.until((s) => s.state.kind === "locked" && s.state.cause === "adapter-gone");
   await world.until((s) => s.state.kind === "connected");
 });
@@ -248,6 +301,7 @@ async function makeWorld(options: Given = {}) {
     ...{ kernel, wire, store, version: "0", now: Date.now, random: () => 0, answerMs: given.answerMs ?? 150 },
     wanted: wantedFile(join(dir, "wanted.json")),
     last: wantedFile(join(dir, "last.json")),
+    rollback: rollbackFile(join(dir, "rollback.json")),
     async resolve(host) {
       resolved.push(host);
       return (given.names?.[host] ?? "").split(",").filter((x) => x !== "") as Address[];
@@ -266,7 +320,7 @@ async function makeWorld(options: Given = {}) {
     compile: ({ state, policy }): Answer<Plan> =>
       given.noUplink ? refuse("machine.no-uplink") : grant(planOf(state, policy.ipv6)),
     uplinks: () => [],
-    prove: () => (given.leaks ? refuse("plan.leaks") : grant(null)),
+    prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
     hasRights: () => given.rights ?? true,
     connected: () => undefined,
     log: (what, data) => logged.push({ what, data }),
@@ -332,6 +386,13 @@ class FakeWire implements WireWatch {
   }
 }
 
+const summary = { at: 5, tookMs: 1, properties: 11, held: 11, classes: 1, states: 1 };
+const foreignRule: RuleFact = {
+  ...{ family: 4, priority: 100, protocol: 4, not: false, from: null, to: null, iif: null, oif: null, mark: null },
+  ...{ uids: null, ipProtocol: null, sport: null, dport: null, tos: 0, suppressPrefixLength: null },
+  action: { kind: "lookup", table: 254 },
+};
+
 class TestKernel implements Kernel {
   applied: Plan[] = [];
   undos = 0;
@@ -356,6 +417,13 @@ class TestKernel implements Kernel {
   async ask(): Promise<RouteAnswer> {
     return this.answer;
   }
+  removed: Removal[] = [];
+  async remove(things: readonly Removal[]) {
+    this.removed.push(...things);
+    this.rules = this.rules.filter((rule) => !things.some((t) => t.kind === "rule.del" && t.rule === rule));
+    return things.map((thing) => thing.kind);
+  }
+  rules: RuleFact[] = [];
   async gate() {
     return { tables: [], packets: new Map(), foreign: [] };
   }
@@ -377,7 +445,7 @@ class TestKernel implements Kernel {
         links,
         addresses: [],
         routes: [],
-        rules: [],
+        rules: this.rules,
         nexthops: [],
         nftTables: [],
         sysctls: {},
@@ -400,7 +468,7 @@ class TestKernel implements Kernel {
     this.applied.push(plan);
     if (this.fighting)
       queueMicrotask(() => {
-        this.changed({ at: 2, kind: "rule", what: "again", author: null });
+        this.changed({ at: 2, kind: "rule", what: "again", author: null, ours: true });
       });
     return { commands, tookMs: 1, phases: { changeMs: 1, readBackMs: 1, gateMs: 1 } };
   }

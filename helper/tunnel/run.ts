@@ -5,11 +5,12 @@ import type { Node } from "../contract/node.ts";
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import type { Drift, NodeRef, Status, Traffic } from "../contract/status.ts";
+import type { Change } from "../kernel/kernel.ts";
 import { proveAhead } from "./ahead.ts";
+import { type Findings, type FindingsDeps, watchFindings } from "./findings.ts";
 import { start, step as move, survives } from "./machine.ts";
 import {
   carryOut,
-  type Deps,
   type Live,
   plansFor,
   type Planned,
@@ -18,16 +19,20 @@ import {
   refusalOf,
   type Said,
 } from "./orders.ts";
+import { pendingPolicy, type RollbackFile } from "./rollback.ts";
 import type { Event, Id, Machine, Order } from "./states.ts";
 import { buildStatus, nodeRef, noSteps, type StepTimes } from "./status.ts";
-import { type SignedChange, watchMachine, watchTraffic } from "./watch.ts";
+import { watchMachine, watchTraffic } from "./watch.ts";
 
 export interface Tunnel {
   status(): Status;
   connect(node: Id): Promise<Answer<Status>>;
   disconnect(): Promise<Answer<Status>>;
   reset(): Promise<Answer<{ undone: string[] }>>;
-  setPolicy(policy: Policy): Promise<Answer<Status>>;
+  /** confirmWithin, seconds: the policy of before returns unless `confirm` comes. */
+  setPolicy(policy: Policy, confirmWithin?: number): Promise<Answer<Status>>;
+  confirm(): Promise<Answer<Status>>;
+  readonly findings: Findings;
   plansFor(node: Id | null, policy: Policy | null): Promise<Planned>;
   /** The node in use, if any: it cannot be removed. */
   inUse(): Id | null;
@@ -47,15 +52,17 @@ export type Told =
   { readonly event: "status"; readonly data: Status } | { readonly event: "traffic"; readonly data: Traffic };
 export type Listener = (told: Told) => void;
 
-export interface RunDeps extends Deps {
+export interface RunDeps extends FindingsDeps {
   readonly version: string;
-  readonly now: () => number;
+  readonly rollback: RollbackFile;
   readonly random: () => number;
   /** Called each time a connection came up. */
   readonly connected: (tunnel: Tunnel) => void;
 }
 
 const driftKept = 20;
+/** Of changes of which it is not known yet whether they hurt. */
+const touchedKept = 64;
 
 export function createTunnel(deps: RunDeps): Tunnel {
   let machine: Machine = start;
@@ -71,7 +78,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
   let pumping: Promise<void> | null = null;
   let interrupt = new AbortController();
   let retryTimer: NodeJS.Timeout | undefined;
-  let touched: SignedChange[] = [];
+  let touched: readonly Change[] = [];
   let settled: (() => void)[] = [];
   let listeners: readonly Listener[] = [];
   const closers: (() => void)[] = [];
@@ -82,6 +89,21 @@ export function createTunnel(deps: RunDeps): Tunnel {
   };
 
   const ahead = proveAhead(deps, live, () => machine);
+  const findings = watchFindings(deps, live, {
+    steady: () => machine.kind === "connected",
+    changed: () => {
+      publish();
+    },
+    repaired: (mended) => {
+      drift = [...drift, mended].slice(-driftKept);
+    },
+  });
+  const pending = pendingPolicy(deps, (before) => {
+    deps.log("policy not confirmed: the one of before returns", {});
+    deps.store.setPolicy(before);
+    happen({ kind: "policy-changed" });
+    publish();
+  });
 
   const refOf = (id: Id): NodeRef => {
     const node = deps.store.node(id);
@@ -97,7 +119,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
     (kept ??= buildStatus({
       ...{ version: deps.version, seq: (seq += 1), at: deps.now(), since, machine, refs: refOf, steps, lastHeard },
       ...{ facts: live.facts, uplinks: live.uplinks, policy: deps.store.policy(), applied: live.applied, seenAs },
-      ...{ proof: live.proof, drift, standIn: live.engine?.kind.standIn ?? false },
+      ...{ proof: live.proof, standIn: live.engine?.kind.standIn ?? false, confirmUntil: pending.until() },
+      drift: [...drift, ...findings.offered()].slice(-driftKept),
     }));
 
   const publish = (): void => {
@@ -146,6 +169,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
     }
     publish();
     ahead.poke();
+    if (machine.kind === "connected" || before.kind === "connected") findings.poke();
     if (machine.kind === "connected" && before.kind !== "connected") deps.connected(tunnel);
     if (isSettled(machine)) {
       const waiting = settled;
@@ -202,9 +226,9 @@ export function createTunnel(deps: RunDeps): Tunnel {
     const changes = touched;
     touched = [];
     if (mended) {
-      const fresh = changes.map(({ at, what, author }) => ({
-        ...{ at, what: what.slice(0, 400), author, mended: true },
-      }));
+      const fresh = changes
+        .filter((change) => change.ours)
+        .map(({ at, what, author }) => ({ at, what: what.slice(0, 400), author, mended: true }));
       drift = [...drift, ...fresh].slice(-driftKept);
     }
     publish();
@@ -243,19 +267,28 @@ export function createTunnel(deps: RunDeps): Tunnel {
       // also what no state of this life knows of
       return grant({ undone: [...undone, ...(await deps.kernel.undo())] });
     },
-    async setPolicy(policy) {
+    async setPolicy(policy, confirmWithin) {
       const node = inUse();
       if (node !== null) {
         const plans = await plansFor(deps, live, node, policy);
         if (!plans.ok) return plans;
       }
+      if (confirmWithin === undefined) pending.keep();
+      else pending.begin(deps.store.policy(), confirmWithin);
       deps.store.setPolicy(policy);
       kept = null;
       happen({ kind: "policy-changed" });
       await pumping;
+      findings.poke();
       publish();
       return grant(status());
     },
+    async confirm() {
+      if (!pending.keep()) return refuse("call.not-now");
+      publish();
+      return grant(status());
+    },
+    findings,
     async plansFor(node, policy) {
       const id = node ?? inUse() ?? lastUsed(deps.store.nodes());
       if (id === undefined) return refuse("node.unknown", { node: "" });
@@ -277,6 +310,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
       };
     },
     async begin() {
+      const before = pending.left();
+      if (before !== undefined) deps.store.setPolicy(before);
       const boot = deps.store.policy().killSwitch === "boot";
       const wanted = deps.wanted.read() ?? (boot ? deps.last.read() : undefined);
       if (wanted === undefined) {
@@ -290,7 +325,10 @@ export function createTunnel(deps: RunDeps): Tunnel {
       await readFacts(deps, live);
       closers.push(
         watchMachine(deps, live, {
-          touched: (change) => touched.push(change),
+          touched: (change) => {
+            touched = [...touched, change].slice(-touchedKept);
+            findings.ground(change);
+          },
           happen,
           publish: () => {
             publish();
@@ -312,6 +350,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
     },
     async end() {
       ahead.close();
+      findings.close();
+      pending.close();
       for (const close of closers.splice(0)) close();
       clearTimeout(retryTimer);
       interrupt.abort();

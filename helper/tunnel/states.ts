@@ -45,6 +45,8 @@ export type Machine = { readonly epoch: number } & (
       readonly stage: Stage | "waiting";
       readonly stale: boolean;
       readonly mended: readonly number[];
+      /** In a fight: what is ours was touched again and is laid again soon. */
+      readonly hurried: boolean;
     }
   /** failed: the undoing did not succeed and is tried again; until then everything stays closed. */
   | { readonly kind: "leaving"; readonly node: Id; readonly then: Then; readonly failed: boolean }
@@ -61,8 +63,8 @@ export type Event =
   /** The helper starts and finds that an earlier life had this node up (or the boot gate asks for it). */
   | { readonly kind: "restarted"; readonly node: Id }
   | { readonly kind: "engine-died" | "adapter-gone" | "node-silent" | "node-heard" }
-  /** Something of the machine changed by another's hand. uplinks: the ways out are others than before. */
-  | { readonly kind: "changed"; readonly uplinks: boolean }
+  /** Something of the machine changed by another's hand. uplinks: the ways out are others. ours: what is ours was touched. */
+  | { readonly kind: "changed"; readonly uplinks: boolean; readonly ours: boolean }
   | { readonly kind: "policy-changed" }
   | Result;
 

@@ -29,6 +29,8 @@ export interface Pieces {
   readonly proof: ProofSummary | null;
   readonly drift: readonly Drift[];
   readonly standIn: boolean;
+  /** Until when the policy of now must be confirmed; null: it need not be. */
+  readonly confirmUntil: number | null;
 }
 
 export type StepTimes = Readonly<Record<StepName, { readonly state: Step["state"]; readonly tookMs: number | null }>>;
@@ -59,6 +61,7 @@ export function buildStatus(p: Pieces): Status {
     dns: dnsOf(p),
     proof: shut ? p.proof : null,
     drift: [...p.drift],
+    ...(p.confirmUntil === null ? {} : { confirm: { until: p.confirmUntil } }),
     notices: noticesOf(p),
   };
 }
@@ -91,7 +94,9 @@ function stateOf(p: Pieces): State {
 }
 
 function lockedState(p: Pieces, node: string, cause: (State & { kind: "locked" })["cause"], attempts: number): State {
-  return { kind: "locked", node: p.refs(node), cause, attempts, lastHeard: p.lastHeard };
+  const by = cause === "fight" ? p.drift.findLast((d) => d.author !== null)?.author : undefined;
+  const why = typeof by === "string" ? { by } : {};
+  return { kind: "locked", node: p.refs(node), cause, attempts, lastHeard: p.lastHeard, ...why };
 }
 
 function directOf({ uplinks, policy }: Pieces): Status["direct"] {

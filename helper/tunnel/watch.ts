@@ -1,7 +1,5 @@
 // What happens without us: changes of the machine by other hands, and the tunnel's traffic. Both end as events of the machine
 // and as news for the screen; nothing is mended here.
-import { readFileSync } from "node:fs";
-
 import type { Traffic } from "../contract/status.ts";
 import type { Change } from "../kernel/kernel.ts";
 import { linkName } from "../plan/numbers.ts";
@@ -10,27 +8,27 @@ import { type Deps, type Live, readFacts } from "./orders.ts";
 import type { Event, Machine } from "./states.ts";
 import type { PeerState } from "./uapi.ts";
 
-export interface SignedChange extends Omit<Change, "author"> {
-  /** A program's name, read while it lives; null where the kernel does not tell or it is gone. */
-  readonly author: string | null;
-}
-
 /** Announcements come in bursts (a link that goes takes its routes along): one reading for all of a burst. */
 const burstMs = 15;
+/** What is ours is mended at once; as long as the rest of one message takes to arrive. */
+const oursMs = 1;
 
 export function watchMachine(
   deps: Deps,
   live: Live,
   heard: {
-    readonly touched: (change: SignedChange) => void;
+    readonly touched: (change: Change) => void;
     readonly happen: (event: Event) => void;
     readonly publish: () => void;
   },
 ): () => void {
   let timer: NodeJS.Timeout | undefined;
+  let hurried = false;
   let closed = false;
   const look = async (): Promise<void> => {
+    const ours = hurried;
     timer = undefined;
+    hurried = false;
     const before = JSON.stringify(live.uplinks);
     const facts = await readFacts(deps, live);
     if (closed) return;
@@ -38,18 +36,22 @@ export function watchMachine(
     const uplinks = JSON.stringify(live.uplinks) !== before;
     const gone = live.applied !== null && !facts.links.some((l) => l.name === linkName);
     if (gone) heard.happen({ kind: "adapter-gone" });
-    heard.happen({ kind: "changed", uplinks });
+    heard.happen({ kind: "changed", uplinks, ours });
     if (uplinks) heard.publish();
   };
+  const lookNow = (): void => {
+    look().catch((error: unknown) => {
+      deps.log("machine not read", { error: String(error) });
+      // unknown is treated as changed: the order that follows reads again and refuses if it cannot
+      heard.happen({ kind: "changed", uplinks: true, ours: true });
+    });
+  };
   const close = deps.kernel.watch((change) => {
-    heard.touched({ ...change, author: change.author === null ? null : programOf(change.author) });
-    timer ??= setTimeout(() => {
-      look().catch((error: unknown) => {
-        deps.log("machine not read", { error: String(error) });
-        // unknown is treated as changed: the order that follows reads again and refuses if it cannot
-        heard.happen({ kind: "changed", uplinks: true });
-      });
-    }, burstMs);
+    heard.touched(change);
+    if (timer !== undefined && (hurried || !change.ours)) return;
+    clearTimeout(timer);
+    hurried = change.ours;
+    timer = setTimeout(lookNow, change.ours ? oursMs : burstMs);
   });
   return () => {
     closed = true;
@@ -166,13 +168,4 @@ function wireOf(deps: Deps): Traffic["wire"] {
   if (counts === null) return null;
   const { seen, beside, missed } = counts;
   return { seen, beside, ...(missed > 0 ? { missed } : {}) };
-}
-
-/** A netlink port is its owner's pid where one socket is all it has (9.15); else it belongs to nobody that can be named. */
-function programOf(port: number): string | null {
-  try {
-    return readFileSync(`/proc/${port}/comm`, "utf8").trim().slice(0, 200);
-  } catch {
-    return null;
-  }
 }

@@ -1,5 +1,6 @@
 //! Changes of the machine as the kernel announces them, each with its author: the netlink port of who asked for it,
-//! 0 for the kernel itself (kernel/README 9.15). One thread, two multicast sockets, one event a call.
+//! 0 for the kernel itself (kernel/README 9.15). One thread, two multicast sockets, one event a call. The author's name is
+//! read here and at once: `ip` is gone a millisecond later.
 //!
 //! Not everything is announced (IPv4 routes lost with their link, 9.17), and a full queue loses announcements: that is
 //! told as `overrun`. In both cases the listener reads the machine again.
@@ -26,6 +27,7 @@ const NFT_GROUP: u32 = 7;
 const NFT_SUBSYSTEM: u16 = 10;
 /// NFT_MSG_NEWGEN closes each transaction; its attributes name the program.
 const NEWGEN: u16 = 15;
+const NFTA_GEN_PROC_PID: u16 = 2;
 const NFTA_GEN_PROC_NAME: u16 = 3;
 /// In every message but NEWGEN, NFTA_*_TABLE or NFTA_TABLE_NAME.
 const NFTA_ANY_TABLE: u16 = 1;
@@ -35,13 +37,21 @@ const QUEUE: i32 = 8 << 20;
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Event {
-    Link { gone: bool, author: u32, link: Link },
-    Address { gone: bool, author: u32, address: address::Address },
-    Route { gone: bool, author: u32, route: Box<route::Route> },
-    Rule { gone: bool, author: u32, rule: Box<rule::Rule> },
-    Nexthop { gone: bool, author: u32, nexthop: nexthop::Nexthop },
-    Nft { author: u32, program: String, tables: Vec<NamedTable> },
+    Link { gone: bool, author: u32, by: Program, link: Link },
+    Address { gone: bool, author: u32, by: Program, address: address::Address },
+    Route { gone: bool, author: u32, by: Program, route: Box<route::Route> },
+    Rule { gone: bool, author: u32, by: Program, rule: Box<rule::Rule> },
+    Nexthop { gone: bool, author: u32, by: Program, nexthop: nexthop::Nexthop },
+    Nft { author: u32, by: Program, tables: Vec<NamedTable> },
     Overrun,
+}
+
+/// Empty where it is not known: the kernel itself, or a socket whose port is not its owner's pid.
+#[derive(Serialize, Clone, Default)]
+struct Program {
+    name: String,
+    /// Who started it: `ip` alone says little.
+    parent: String,
 }
 
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +78,7 @@ impl Watch {
         let thread = std::thread::Builder::new()
             .name("culvert-watch".into())
             .spawn(move || {
-                let mut listener = Listener { links, touched: BTreeSet::new(), tell: &tell };
+                let mut listener = Listener { links, touched: BTreeSet::new(), last: None, tell: &tell };
                 listener.run(&routing, nft.as_ref(), &stopped);
             })
             .map_err(|_| Errno(libc::EAGAIN))
@@ -94,6 +104,8 @@ struct Listener<'a> {
     links: Vec<Link>,
     /// Tables that the running transaction has touched.
     touched: BTreeSet<NamedTable>,
+    /// Who asked for the message before: bursts have one author.
+    last: Option<(u32, Program)>,
     tell: &'a dyn Fn(String),
 }
 
@@ -117,6 +129,7 @@ impl Listener<'_> {
 
     /// Everything that lies in one socket's queue. False: the socket is broken.
     fn take(&mut self, fd: RawFd, routing: bool, buffer: &mut [u8]) -> bool {
+        self.last = None;
         loop {
             match socket::receive(fd, buffer, libc::MSG_DONTWAIT) {
                 Ok(got) => {
@@ -137,6 +150,7 @@ impl Listener<'_> {
 
     fn routing(&mut self, message: &Received) -> Option<Event> {
         let author = message.port;
+        let by = self.program(author);
         // each kind has NEW and DEL, one after the other
         let gone = message.kind & 3 == 1;
         match message.kind & !3 {
@@ -146,17 +160,17 @@ impl Listener<'_> {
                 if !gone {
                     self.links.push(link.clone());
                 }
-                Some(Event::Link { gone, author, link })
+                Some(Event::Link { gone, author, by, link })
             }
             address::RTM_NEWADDR => {
-                Some(Event::Address { gone, author, address: address::read(message, &self.links)? })
+                Some(Event::Address { gone, author, by, address: address::read(message, &self.links)? })
             }
             route::RTM_NEWROUTE => {
-                Some(Event::Route { gone, author, route: Box::new(route::read(message, &self.links)?) })
+                Some(Event::Route { gone, author, by, route: Box::new(route::read(message, &self.links)?) })
             }
-            rule::RTM_NEWRULE => Some(Event::Rule { gone, author, rule: Box::new(rule::read(message)?) }),
+            rule::RTM_NEWRULE => Some(Event::Rule { gone, author, by, rule: Box::new(rule::read(message)?) }),
             nexthop::RTM_NEWNEXTHOP => {
-                Some(Event::Nexthop { gone, author, nexthop: nexthop::read(message, &self.links)? })
+                Some(Event::Nexthop { gone, author, by, nexthop: nexthop::read(message, &self.links)? })
             }
             _ => None,
         }
@@ -173,9 +187,21 @@ impl Listener<'_> {
             return None;
         }
         let author = message.port;
-        let program = attributes(message.body, 4).find(|(kind, _)| *kind == NFTA_GEN_PROC_NAME);
-        let program = program.map(|(_, value)| string(value)).unwrap_or_default();
-        Some(Event::Nft { author, program, tables: std::mem::take(&mut self.touched).into_iter().collect() })
+        let told = |kind| attributes(message.body, 4).find(move |(k, _)| *k == kind).map(|(_, value)| value);
+        let name = told(NFTA_GEN_PROC_NAME).map(string).unwrap_or_default();
+        let pid = told(NFTA_GEN_PROC_PID).and_then(|value| value.try_into().ok()).map_or(author, u32::from_be_bytes);
+        // the pid counts in the first pid namespace, where this process may not be
+        let by = program_of(pid).filter(|known| known.name == name).unwrap_or(Program { name, parent: String::new() });
+        Some(Event::Nft { author, by, tables: std::mem::take(&mut self.touched).into_iter().collect() })
+    }
+
+    fn program(&mut self, author: u32) -> Program {
+        if let Some((_, program)) = self.last.as_ref().filter(|(port, _)| *port == author) {
+            return program.clone();
+        }
+        let program = program_of(author).unwrap_or_default();
+        self.last = Some((author, program.clone()));
+        program
     }
 
     fn send(&self, event: &Event) {
@@ -183,6 +209,20 @@ impl Listener<'_> {
             (self.tell)(text);
         }
     }
+}
+
+/// 9.15: a netlink port is its owner's pid where one socket is all it has.
+fn program_of(pid: u32) -> Option<Program> {
+    let comm = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).map(|name| name.trim_end().to_owned());
+    if pid == 0 {
+        return None;
+    }
+    let name = comm(pid).ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // the name is in brackets and may hold anything; state and the parent's pid follow it
+    let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+    let parent = parent.filter(|pid: &u32| *pid > 0).and_then(|pid| comm(pid).ok()).unwrap_or_default();
+    Some(Program { name, parent })
 }
 
 fn open(protocol: i32, groups: &[u32]) -> Outcome<OwnedFd> {
