@@ -10,7 +10,7 @@ import { prove } from "./prove.ts";
 test("a packet is told by the user's rule, the ip rule, the route, the source and the lines that let it out", () => {
   const told = explain(sample("rules-connected"), ask("198.51.100.7"));
   expect(told.lane).toBe("direct");
-  expect(told.rule).toEqual({ id: "bank", name: "bank", place: 1 });
+  expect(told.rule).toEqual({ id: "bank", name: "bank", place: 2 });
   expect(told.way.map((w) => w.kind)).toEqual(["rule", "route", "source", "line", "line"]);
   expect(told.way[0]?.text).toMatch(/^ip rule pref 43\d\d lookup 7611/);
   expect(told.end).toMatchObject({ kind: "left", device: "wlan0" });
