@@ -6,6 +6,7 @@ import { linkName } from "../plan/numbers.ts";
 import type { NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
+import { printRemoval } from "../plan/removal.ts";
 import { simulate } from "../plan/simulate.ts";
 import type { Applied, Change, Descriptor, Kernel, RouteAnswer, RouteQuestion } from "./kernel.ts";
 import { KernelError } from "./kernel.ts";
@@ -98,10 +99,13 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
       const rules = machine.tables.flatMap((t) => t.chains.flatMap((c) => c.rules.filter((r) => r.counter)));
       return { tables: machine.tables, packets: new Map(rules.map((rule) => [rule, 0])), foreign: [] };
     },
+    evidence: async () => ({ programs: [], silent: [], records: [], remarks: "" }),
     remove: async (things) => {
-      const operations = things.flatMap((thing): Operation[] => (thing.kind === "table.del" ? [] : [thing]));
+      const operations = things.flatMap((thing): Operation[] =>
+        thing.kind === "table.del" || thing.kind === "names.drop" || thing.kind === "names.record" ? [] : [thing],
+      );
       machine.facts = simulate(machine.facts, operations);
-      return operations.map(printOperation);
+      return things.map(printRemoval);
     },
     counters: async () => ({ refused: 0, direct: 0 }),
     close() {

@@ -1,9 +1,10 @@
 // The port to the machine: read, apply, watch. Two implementations pass the same cases: linux.ts and fake.ts.
 import type { Address } from "../contract/prefix.ts";
-import type { Operation } from "../plan/diff.ts";
+import type { Evidence } from "../plan/evidence.ts";
 import type { Facts, RouteFact } from "../plan/facts.ts";
 import type { NftRule, NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { Removal } from "../plan/removal.ts";
 
 export interface Kernel {
   /** Everything that the plan, the proof and the window need to know of the machine. */
@@ -35,7 +36,12 @@ export interface Kernel {
   ask(question: RouteQuestion): Promise<RouteAnswer>;
   /** Our nft tables as the kernel has them, with the hits of their counted lines. */
   gate(): Promise<StandingGate>;
-  /** Takes away what is not ours: on the user's word only, and not undone by `undo`. Gives the commands it did. */
+  /** What tells a VPN that lives from one that crashed. */
+  evidence(): Promise<Omit<Evidence, "standing">>;
+  /**
+   * Takes away what is not ours: on the user's word only, and not undone by `undo`. What would bring it back is noted on disk
+   * before. Gives the commands it did.
+   */
   remove(things: readonly Removal[]): Promise<readonly string[]>;
   /** Hits of the gate's counted rules since it was made. */
   counters(): Promise<{ readonly refused: number; readonly direct: number }>;
@@ -48,11 +54,6 @@ export interface Applied {
   /** Parts of it, for the steps on the screen: links, addresses, routes, rules; reading back; the gate's transaction. */
   readonly phases: { readonly changeMs: number; readonly readBackMs: number; readonly gateMs: number };
 }
-
-/** A foreign thing, as it was read. */
-export type Removal =
-  | Extract<Operation, { readonly kind: "rule.del" | "route.del" | "link.del" | "nexthop.del" | "address.del" }>
-  | { readonly kind: "table.del"; readonly family: string; readonly name: string };
 
 export interface RouteQuestion {
   readonly to: Address;

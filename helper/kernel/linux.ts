@@ -12,15 +12,18 @@ import type { Facts } from "../plan/facts.ts";
 import { linkName, marks } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
+import { printRemoval, type Removal } from "../plan/removal.ts";
 import { changeOf } from "./announced.ts";
+import { readEvidence } from "./evidence.ts";
 import { carry, type Hits, hits, standing, sum } from "./hits.ts";
 import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
-import { type Applied, type Descriptor, type Kernel, KernelError, type Removal } from "./kernel.ts";
+import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
 import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
 import { nftChanges } from "./nft-changes.ts";
 import { printChange } from "./print-changes.ts";
 import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
-import { entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
+import { noteRemoved } from "./removed.ts";
+import { dropNames, entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
 import { isToRestore, sysctlEntries, writeSysctl } from "./sysctl.ts";
 
 export interface LinuxOptions {
@@ -31,6 +34,8 @@ export interface LinuxOptions {
   readonly resolvConf?: string;
   /** false: the egress chain names its devices also where the kernel knows the empty prefix (see `features` below). */
   readonly devicePrefix?: boolean;
+  /** false: tables are nobody's also where the kernel knows owners: as on kernels before 6.9. */
+  readonly owner?: boolean;
 }
 
 export interface LinuxKernel extends Kernel {
@@ -62,7 +67,11 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   // An nft older than the attribute (tried: 1.0.6) does not see the chain but sees its rules, takes that for a race and
   // lists again for ever: every listing of all tables spins, one of a single other table works. The lock is worth more.
   const probed = probe(native, sockets);
-  const features = { ...probed, devicePrefix: probed.devicePrefix && options.devicePrefix !== false };
+  const features = {
+    ...probed,
+    devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
+    owner: probed.owner && options.owner !== false,
+  };
   const read = (more: readonly string[] = []): Facts => readFacts(native, sockets, features, resolvConf, more);
   // hits of chains that were refilled since: a refill starts their counters again
   const carried: Hits = { refused: 0, direct: 0 };
@@ -229,10 +238,13 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     ask: async (question) =>
       asked("asking", `the way to ${question.to}`, () => native.routeGet(sockets.route, question)),
     gate: async () => standing(readTables(native, sockets)),
+    evidence: async () => readEvidence(resolvConf),
     remove: (things) =>
       inTurn(async () => {
+        noteRemoved(join(stateDir, "removed.jsonl"), things);
         for (const thing of things) {
           if (thing.kind === "table.del") removeTable(native, sockets, thing);
+          else if (thing.kind === "names.drop" || thing.kind === "names.record") await dropNames(thing);
           else carryOut(native, sockets, [thing]);
         }
         return things.map(printRemoval);
@@ -306,21 +318,17 @@ function isFine(operation: NetlinkOperation, code: string): boolean {
   return operation.kind.endsWith(".del") && gone.includes(code);
 }
 
-/** A table of somebody who is gone; one that is owned, or is no inet or netdev table, is refused by the kernel or by us. */
+/** A table of somebody who is gone; one that is owned is refused by the kernel. */
 function removeTable(
   native: Native,
   sockets: Sockets,
   { family, name }: Extract<Removal, { kind: "table.del" }>,
 ): void {
   const what = `nft table ${family} ${name}`;
-  if (family !== "inet" && family !== "netdev") throw new KernelError("deleting", what, "EAFNOSUPPORT");
-  const change: NftChange = { family, table: name, kind: "table.del" };
-  const [refused] = asked("deleting", what, () => native.nftApply(sockets.nft, [change]));
+  const [refused] = asked("deleting", what, () =>
+    native.nftApply(sockets.nft, [{ family, table: name, kind: "table.del" }]),
+  );
   if (refused !== undefined && refused.code !== "ENOENT") throw new KernelError("deleting", what, refused.code);
-}
-
-export function printRemoval(thing: Removal): string {
-  return thing.kind === "table.del" ? `nft delete table ${thing.family} ${thing.name}` : printOperation(thing);
 }
 
 function timed(work: () => void): number {

@@ -44,7 +44,10 @@ export type NftStep =
   | { readonly kind: "chain.devices.del"; readonly chain: string; readonly base: NonNullable<NftChain["base"]> }
   | { readonly kind: "chain.fill"; readonly chain: string; readonly rules: readonly NftRule[] }
   | { readonly kind: "chain.del"; readonly chain: string };
-export type NftChange = NftStep & { readonly family: NftTable["family"]; readonly table: string };
+export type NftChange =
+  | (NftStep & { readonly family: NftTable["family"]; readonly table: string })
+  /** Of another program, on the user's word: of any family. */
+  | { readonly kind: "table.del"; readonly family: string; readonly table: string };
 
 export interface ListedTable {
   readonly family: string;

@@ -32,6 +32,14 @@ describe("another VPN is named by what it leaves in the kernel", () => {
       { links: [link("tun0", "tun")], routes: [route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")] },
       [["tun0", true]],
     ],
+    [
+      "halves into an adapter that nobody holds, a crashed VPN's",
+      {
+        links: [{ ...link("tun0", "tun"), carrier: false }],
+        routes: [route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")],
+      },
+      [],
+    ],
     ["a tunnel to one network", { links: [link("tun0", "tun")], routes: [route("10.0.0.0/8", "tun0")] }, []],
     ["our own adapter", { links: [link("culvert0", "tun")], routes: [route("0.0.0.0/0", "culvert0", 7600)] }, []],
   ] as const)("%s", (_name, reading, expected) => {
@@ -42,7 +50,7 @@ describe("another VPN is named by what it leaves in the kernel", () => {
 
   test("by its nft table alone", () => {
     expect(othersOf(none, [{ family: "inet", name: "mullvad", flags: 0, owner: null }])).toEqual([
-      { name: "Mullvad VPN", evidence: "nft table inet mullvad", excludes: true },
+      { name: "Mullvad VPN", evidence: "nft table inet mullvad", excludes: true, remedy: "mullvad disconnect" },
     ]);
   });
 });

@@ -3,30 +3,9 @@
 // only carries prefixes of its own stands beside us.
 import type { LinkFact, OtherVpn, RouteFact, RuleFact } from "../plan/facts.ts";
 import { linkName } from "../plan/numbers.ts";
+import { type Sign, signs } from "../plan/signs.ts";
 import type { ListedTable, Reading } from "./native.ts";
 
-interface Sign {
-  readonly name: string;
-  readonly tables?: readonly number[];
-  readonly marks?: readonly number[];
-  /** Of which links its own default route may lead into. */
-  readonly nft?: string;
-  /** It sets the whole mark word, so its presence alone excludes. */
-  readonly wholeMark?: true;
-}
-
-/** Marks and tables as these programs take them; sources in the field notes' collision map. */
-const signs: readonly Sign[] = [
-  { name: "Mullvad VPN", tables: [0x6d6f_6c65], marks: [0x6d6f_6c65], nft: "mullvad", wholeMark: true },
-  { name: "Nym VPN", tables: [0x14d], marks: [0x14d], nft: "nym", wholeMark: true },
-  { name: "Tailscale", tables: [52], marks: [0x8_0000] },
-  { name: "NetBird", tables: [7120], marks: [0x1_bd00] },
-  { name: "Firezone", tables: [0x2021_fd00, 0x2021_fd01, 0x2021_fd02], marks: [0xfd00_2021] },
-  { name: "Private Internet Access", marks: [0x3211, 0x3212, 0x3213] },
-  { name: "sing-box or mihomo", tables: [2022], marks: [0x2023, 0x2024, 0x2025] },
-  { name: "strongSwan", tables: [220] },
-  { name: "IVPN", tables: [17] },
-];
 const main = 254;
 /** PPP is not among them: it is how many a modem is the uplink. */
 const tunnelKinds = new Set(["wireguard", "tun", "xfrm"]);
@@ -50,7 +29,7 @@ function found(sign: Sign, reading: Reading, tables: readonly ListedTable[]): re
   const own = reading.routes.filter((r) => (sign.tables ?? []).includes(r.table));
   const excludes = sign.wholeMark === true || takesAll(own);
   const evidence = rule === undefined ? `nft table ${table?.family ?? ""} ${table?.name ?? ""}` : wordsOf(rule);
-  return [{ name: sign.name, evidence, excludes }];
+  return [{ name: sign.name, evidence, excludes, remedy: sign.end }];
 }
 
 /** Whoever sends everything into a tunnel that is not ours, whatever its name: wg-quick's way, or OpenVPN's. */
@@ -58,15 +37,25 @@ function unnamed(reading: Reading): readonly OtherVpn[] {
   // a TAP that carries Ethernet is a wire that a program holds (a virtual machine's uplink): nothing tells it from a card
   const point = (l: LinkFact): boolean => l.type !== ethernet;
   const tunnels = reading.links.filter((l) => tunnelKinds.has(l.kind) && point(l));
-  const others = tunnels.filter((l) => l.name !== linkName && l.up).map((l) => l.name);
+  // without carrier nobody holds it (kernel/README 12.2): a crashed VPN's, which policy/stale.ts tells of
+  const others = tunnels.filter((l) => l.name !== linkName && l.up && l.carrier).map((l) => l.name);
   const looked = new Set(
     reading.rules.flatMap((r) => (r.action.kind === "lookup" && selectsAll(r) ? [r.action.table] : [])),
   );
   looked.add(main);
+  const endOf = (name: string): string =>
+    tunnels.some((l) => l.name === name && l.kind === "wireguard") ? `wg-quick down ${name}` : `ip link del ${name}`;
   return others.flatMap((name): OtherVpn[] => {
     const ways = reading.routes.filter((r) => looked.has(r.table) && r.legs.some((leg) => leg.dev === name));
     if (!takesAll(ways)) return [];
-    return [{ name, evidence: `${ways[0]?.prefix ?? ""} dev ${name} table ${ways[0]?.table ?? main}`, excludes: true }];
+    return [
+      {
+        name,
+        evidence: `${ways[0]?.prefix ?? ""} dev ${name} table ${ways[0]?.table ?? main}`,
+        excludes: true,
+        remedy: endOf(name),
+      },
+    ];
   });
 }
 

@@ -18,6 +18,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import { type Address, parseAddress } from "../contract/prefix.ts";
 import type { ResolverFact } from "../plan/facts.ts";
 import type { PlanDns } from "../plan/plan.ts";
+import type { Removal } from "../plan/removal.ts";
 import { type ResolverEntry, writeDurably } from "./journal.ts";
 import { KernelError } from "./kernel.ts";
 
@@ -103,6 +104,22 @@ export async function undoResolver(entry: ResolverEntry): Promise<readonly strin
     case "resolvconf":
       return inTurn([["resolvconf", ["-f", "-d", entry.link]]]);
   }
+}
+
+/** Servers of a tunnel that is gone, struck where they stand. */
+export async function dropNames(thing: Extract<Removal, { kind: "names.drop" | "names.record" }>): Promise<void> {
+  if (thing.kind === "names.record") {
+    await inTurn([["resolvconf", ["-f", "-d", thing.record]]]);
+    return;
+  }
+  const path = realPath(thing.path);
+  const gone: readonly string[] = thing.servers;
+  const lines = (contentOf(path)?.toString() ?? "").split("\n").filter((line) => {
+    const [word, server = ""] = line.trim().split(/\s+/);
+    return word !== "nameserver" || !gone.includes(server);
+  });
+  const text = lines.join("\n").replace(/\n*$/, "\n") + (thing.instead === null ? "" : `nameserver ${thing.instead}\n`);
+  replaceFile(path, text, statSync(path).mode & 0o777);
 }
 
 /** Whether the machine asks as the entry says; tools are believed, files are read. */

@@ -141,4 +141,6 @@ export interface OtherVpn {
   readonly evidence: string;
   /** It takes the whole mark or the catch-all: both cannot be up. */
   readonly excludes: boolean;
+  /** The command that ends it. */
+  readonly remedy?: string;
 }

@@ -6,10 +6,12 @@ import { createHash } from "node:crypto";
 
 import type { Drift } from "../contract/status.ts";
 import type { Finding } from "../contract/verdict.ts";
-import type { Change, Removal } from "../kernel/kernel.ts";
+import type { Change } from "../kernel/kernel.ts";
 import type { Facts, RuleFact } from "../plan/facts.ts";
 import { ranges } from "../plan/numbers.ts";
 import { printOperation, protocolOf } from "../plan/print.ts";
+import type { Removal } from "../plan/removal.ts";
+import { staleOf } from "../policy/stale.ts";
 import { type Deps, type Live, readFacts } from "./orders.ts";
 
 export interface Found {
@@ -32,8 +34,6 @@ export interface Findings {
 
 export interface FindingsDeps extends Deps {
   readonly now: () => number;
-  /** What crashed or badly ended programs left behind. */
-  readonly stale?: (facts: Facts) => readonly { readonly finding: Finding; readonly remedy: readonly Removal[] }[];
 }
 
 /** Changes come in bursts: a network manager that brings a link up makes twenty. */
@@ -93,8 +93,9 @@ export function watchFindings(
   };
 
   const all = async (): Promise<readonly Pick<Found, "finding" | "remedy">[]> => {
-    const stale = deps.stale?.(await deps.kernel.read()) ?? [];
-    return [...found, ...stale];
+    const [facts, evidence] = await Promise.all([deps.kernel.read(), deps.kernel.evidence()]);
+    const standing = live.applied !== null || deps.store.policy().killSwitch === "boot";
+    return [...found, ...staleOf(facts, { ...evidence, standing })];
   };
 
   return {

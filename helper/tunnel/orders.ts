@@ -189,7 +189,8 @@ function machineRefusal({ features, others }: Facts): ReturnType<typeof refuse> 
   if (!features.tun) return refuse("machine.no-tun", { what: "/dev/net/tun" });
   if (!features.nft) return refuse("machine.no-nft", { what: "nf_tables" });
   const other = others.find((o) => o.excludes);
-  return other === undefined ? null : refuse("machine.other-vpn", { name: other.name, evidence: other.evidence });
+  if (other === undefined) return null;
+  return refuse("machine.other-vpn", { name: other.name, evidence: other.evidence, remedy: other.remedy ?? "" });
 }
 
 function compileFor(

@@ -8,10 +8,11 @@ import { statusSchema, type Status } from "../contract/status.ts";
 import { defaultPolicy } from "../contract/policy.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
-import { type Change, type Kernel, type Removal, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
+import { type Change, type Kernel, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
 import type { WireAllowed, WireCounts, WireRules } from "../kernel/native.ts";
 import type { WireWatch } from "../kernel/wire.ts";
 import { openStore } from "../nodes/store.ts";
+import type { Removal } from "../plan/removal.ts";
 import type { Facts, RuleFact } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type FakeEngine, startFakeEngine } from "./fake-engine.ts";
@@ -418,6 +419,9 @@ class TestKernel implements Kernel {
     return this.answer;
   }
   removed: Removal[] = [];
+  async evidence() {
+    return { programs: [], silent: [], records: [], remarks: "" };
+  }
   async remove(things: readonly Removal[]) {
     this.removed.push(...things);
     this.rules = this.rules.filter((rule) => !things.some((t) => t.kind === "rule.del" && t.rule === rule));

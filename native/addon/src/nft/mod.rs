@@ -28,6 +28,10 @@ const NFNL_MSG_BATCH_END: u16 = 17;
 /// NFPROTO_*
 const INET: u8 = 1;
 const NETDEV: u8 = 5;
+const IP: u8 = 2;
+const IP6: u8 = 10;
+const ARP: u8 = 3;
+const BRIDGE: u8 = 7;
 /// NFNETLINK_V0 and no resource
 const GENERIC: usize = 4;
 

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 pub enum TableFamily {
     Inet,
     Netdev,
+    /// Of these only other programs have tables; all we do with one is to delete it.
+    Ip,
+    Ip6,
+    Arp,
+    Bridge,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +157,10 @@ impl TableFamily {
         match self {
             TableFamily::Inet => super::INET,
             TableFamily::Netdev => super::NETDEV,
+            TableFamily::Ip => super::IP,
+            TableFamily::Ip6 => super::IP6,
+            TableFamily::Arp => super::ARP,
+            TableFamily::Bridge => super::BRIDGE,
         }
     }
 }

@@ -174,6 +174,7 @@ fn write_family(table: TableFamily, family: Family, list: &mut Vec<Expression>) 
         TableFamily::Netdev => {
             list.extend([Expression::Meta(META_PROTOCOL), compare(false, &ethertype.to_be_bytes())]);
         }
+        TableFamily::Ip | TableFamily::Ip6 | TableFamily::Arp | TableFamily::Bridge => return Err(INVALID),
     }
     Ok(())
 }
