@@ -151,10 +151,14 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "uplink.ppp": "{link} is PPP over Ethernet: the third lock cannot read its frames.",
     "gate.no-device-prefix": "This kernel cannot hold a link that is renamed before the next reading.",
     "gate.no-owner": "This kernel lets other programs change the gate; it is mended when they do.",
-    "stale.wg-quick": "A wg-quick that did not end properly left rules or filters for {link} (table {table}); its link is gone.",
-    "stale.program": "{program} left rules, routes or filters, but {process} does not run; they may send packets nowhere.",
-    "stale.adapter": "The tunnel {link} stands but no program holds it; what is routed into it is lost (routes: {takes}).",
-    "stale.host-route": "A route to {address} by {gateway} stands by itself; a VPN that is gone has most likely laid it for its server.",
+    "stale.wg-quick":
+      "A wg-quick that did not end properly left rules or filters for {link} (table {table}); its link is gone.",
+    "stale.program":
+      "{program} left rules, routes or filters, but {process} does not run; they may send packets nowhere.",
+    "stale.adapter":
+      "The tunnel {link} stands but no program holds it; what is routed into it is lost (routes: {takes}).",
+    "stale.host-route":
+      "A route to {address} by {gateway} stands by itself; a VPN that is gone has most likely laid it for its server.",
     "stale.gateway-gone": "{prefix} goes by {gateway}, which is on no network of {link} any more.",
     "stale.gateway-silent": "{prefix} goes by {gateway} on {link}, which does not answer.",
     "stale.blackhole": "Somebody refuses {prefix} ({type}); nothing better stands, so all of it fails.",
@@ -194,6 +198,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "machine.other-vpn": "{name} is up and cannot share the machine: disconnect it first: {remedy} ({evidence})",
     "machine.engine-missing": "No engine is installed: neither Culvert's own nor {what}.",
     "machine.address-clash": "An address of the tunnel is in use on this machine: {address}",
+    "machine.number-taken": "Another program uses a number that Culvert needs: {what}. This frees it: {remedy}",
     "machine.no-link": "There is no network device {name} on this machine.",
     "finding.unknown": "There is nothing of that name to repair: {id}",
     "policy.unsupported": "A rule cannot be done on this machine: {rule} {with}",

@@ -192,6 +192,7 @@ export const zh: Catalogue = {
     "machine.other-vpn": "{name} 正在运行，无法共用本机：请先断开它：{remedy}（{evidence}）",
     "machine.engine-missing": "没有安装引擎：既没有自己的引擎，也没有 {what}。",
     "machine.address-clash": "隧道地址已被本机占用：{address}",
+    "machine.number-taken": "另一程序占用了 Culvert 需要的编号：{what}。释放它：{remedy}",
     "machine.no-link": "本机没有网络设备 {name}。",
     "finding.unknown": "没有这一项可供修复：{id}",
     "policy.unsupported": "本机无法执行此规则：{rule} {with}",

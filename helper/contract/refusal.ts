@@ -38,6 +38,7 @@ export const refusalCodes = [
   "machine.other-vpn",
   "machine.engine-missing",
   "machine.address-clash",
+  "machine.number-taken",
   "machine.no-link",
   // data: id
   "finding.unknown",

@@ -8,13 +8,14 @@ import { refuse } from "../contract/refusal.ts";
 import { maxSetTables } from "../plan/numbers.ts";
 import { waysTo } from "./bypass.ts";
 import type { Ground } from "./ground.ts";
+import { takenOf } from "./taken.ts";
 
 type No = { readonly ok: false; readonly refusal: Refusal } | null;
 
 export function refusalOf(ground: Ground): No {
   const unsupported = unsupportedOf(ground);
   if (unsupported !== null || ground.state === "off" || ground.state === "locked") return unsupported;
-  return otherVpnOf(ground) ?? clashOf(ground) ?? noWayOf(ground);
+  return otherVpnOf(ground) ?? takenOf(ground.facts) ?? clashOf(ground) ?? noWayOf(ground);
 }
 
 function unsupportedOf({ policy }: Ground): No {
