@@ -16,7 +16,7 @@ export function sayRefusal(refusal: Refusal, nodes: readonly Node[] = []): Say {
   const where = typeof line === "number" && line > 0 ? say("refusal.where.line", { line }) : say("refusal.where.file");
   const node = nodeName(refusal, nodes) ?? say("refusal.where.node");
   const what = subjects.map((name) => data[name]).find((value) => value !== undefined);
-  const gaps = { text: "…", on: "…", with: "…", name: "…", packet: "…", property: "…" };
+  const gaps = { text: "…", on: "…", with: "…", name: "…", packet: "…", property: "…", remedy: "…" };
   return say(`refusal.${refusal.code}`, { ...gaps, ...data, node, where, what: what ?? node });
 }
 

@@ -189,9 +189,13 @@ impl Listener<'_> {
         let author = message.port;
         let told = |kind| attributes(message.body, 4).find(move |(k, _)| *k == kind).map(|(_, value)| value);
         let name = told(NFTA_GEN_PROC_NAME).map(string).unwrap_or_default();
-        let pid = told(NFTA_GEN_PROC_PID).and_then(|value| value.try_into().ok()).map_or(author, u32::from_be_bytes);
+        let pid = told(NFTA_GEN_PROC_PID)
+            .and_then(|value| value.try_into().ok())
+            .map_or(author, u32::from_be_bytes);
         // the pid counts in the first pid namespace, where this process may not be
-        let by = program_of(pid).filter(|known| known.name == name).unwrap_or(Program { name, parent: String::new() });
+        let by = program_of(pid)
+            .filter(|known| known.name == name)
+            .unwrap_or(Program { name, parent: String::new() });
         Some(Event::Nft { author, by, tables: std::mem::take(&mut self.touched).into_iter().collect() })
     }
 
@@ -213,7 +217,9 @@ impl Listener<'_> {
 
 /// 9.15: a netlink port is its owner's pid where one socket is all it has.
 fn program_of(pid: u32) -> Option<Program> {
-    let comm = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).map(|name| name.trim_end().to_owned());
+    let comm = |pid: u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).map(|name| name.trim_end().to_owned())
+    };
     if pid == 0 {
         return None;
     }
