@@ -13,7 +13,11 @@ export default defineConfig({
   test: {
     // A second start of the app ends itself while Playwright still greets it; that greeting has no one who could catch it.
     onUnhandledError: ({ message, stack }) =>
-      !(message.includes("session closed") && (stack ?? "").includes("_CRSession") && message.includes("Runtime.evaluate")),
+      !(
+        message.includes("session closed") &&
+        (stack ?? "").includes("_CRSession") &&
+        message.includes("Runtime.evaluate")
+      ),
     projects: [
       {
         test: { name: "unit", include: ["**/*.test.{ts,tsx,mjs}"], exclude: [...never, ...sets], testTimeout: 20_000 },
