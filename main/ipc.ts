@@ -19,6 +19,9 @@ const argumentsOf = {
   preferences: none,
   setPreferences: z.tuple([preferencesSchema.partial()]),
   chooseConfiguration: none,
+  apps: none,
+  accounts: none,
+  chooseProgram: none,
   saveText: z.tuple([z.string().min(1).max(200), z.string().max(maxTextLength)]),
   environment: none,
 } as const satisfies Record<CallName, z.ZodType>;

@@ -1,15 +1,18 @@
 // Start-up as a flat list, and the only wiring. Main brokers: window ↔ helper, tray ↔ helper. It decides nothing about
 // routing, and the tunnel's life does not hang on it: the helper goes on when this ends.
-import { open, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
-import { app, type BrowserWindow, dialog, Menu, nativeTheme, Notification } from "electron";
+import { app, type BrowserWindow, Menu, nativeTheme, Notification } from "electron";
 
-import { type HelperEvent, maxConfBytes, socketPath } from "../helper/contract/message.ts";
+import { type HelperEvent, socketPath } from "../helper/contract/message.ts";
 import type { Node } from "../helper/contract/node.ts";
 import type { Status } from "../helper/contract/status.ts";
 import type { Calls, Environment, HelperLink, Preferences } from "../preload/bridge.ts";
+import { parseAccounts } from "./accounts.ts";
+import { listPrograms } from "./apps.ts";
 import { setAutostart } from "./autostart.ts";
+import { chooseConfiguration, chooseProgram, saveText } from "./dialogs.ts";
 import { openHelper } from "./helper-client.ts";
 import { answerBridge, tell } from "./ipc.ts";
 import { noticeOf } from "./notices.ts";
@@ -124,6 +127,9 @@ function run(): void {
       setPreferences: async (change) => apply(settings.change(change)),
       environment: async () => environment(tray),
       chooseConfiguration: async () => chooseConfiguration(window),
+      apps: async () => listPrograms(app.getLocale()),
+      accounts: async () => parseAccounts(await readFile("/etc/passwd", "utf8")),
+      chooseProgram: async () => chooseProgram(window),
       saveText: async (name, text) => saveText(window, name, text),
     };
   }
@@ -151,35 +157,4 @@ function environment(tray: ShownTray): Environment {
 function startCommand(): readonly string[] {
   const program = process.env["APPIMAGE"] ?? process.execPath;
   return app.isPackaged ? [program, "--hidden"] : [program, app.getAppPath(), "--hidden"];
-}
-
-async function chooseConfiguration(window: BrowserWindow | undefined): ReturnType<Calls["chooseConfiguration"]> {
-  const filters = [
-    { name: "WireGuard", extensions: ["conf"] },
-    { name: "*", extensions: ["*"] },
-  ];
-  const options = { properties: ["openFile" as const], filters };
-  const chosen = await (window === undefined ? dialog.showOpenDialog(options) : dialog.showOpenDialog(window, options));
-  const [file] = chosen.filePaths;
-  if (chosen.canceled || file === undefined) return null;
-  return { name: basename(file).replace(/\.conf$/i, ""), text: await readStart(file, maxConfBytes + 1) };
-}
-
-/** A byte more than a configuration may have is enough for the helper to refuse it; the rest may be gigabytes. */
-async function readStart(file: string, bytes: number): Promise<string> {
-  const handle = await open(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
-    return buffer.toString("utf8", 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function saveText(window: BrowserWindow | undefined, suggested: string, text: string): Promise<boolean> {
-  const options = { defaultPath: join(app.getPath("documents"), basename(suggested)) };
-  const chosen = await (window === undefined ? dialog.showSaveDialog(options) : dialog.showSaveDialog(window, options));
-  if (chosen.canceled || chosen.filePath === "") return false;
-  await writeFile(chosen.filePath, text);
-  return true;
 }

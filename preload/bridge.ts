@@ -46,6 +46,12 @@ export interface Calls {
   setPreferences(change: Partial<Preferences>): Promise<Preferences>;
   /** A file dialog for one configuration file; null when the person cancels. */
   chooseConfiguration(): Promise<{ readonly name: string; readonly text: string } | null>;
+  /** The programs a rule can name, read anew each time. */
+  apps(): Promise<readonly Program[]>;
+  /** The accounts of this machine. */
+  accounts(): Promise<readonly Account[]>;
+  /** A file dialog for one executable; its absolute path, or null when the person cancels. */
+  chooseProgram(): Promise<string | null>;
   /** Saves a text the window made (a report) where the person says; false when cancelled. */
   saveText(suggestedName: string, text: string): Promise<boolean>;
   /** Language and theme of the desktop, versions, whether a tray is there. */
@@ -83,6 +89,9 @@ export const callNames = [
   "preferences",
   "setPreferences",
   "chooseConfiguration",
+  "apps",
+  "accounts",
+  "chooseProgram",
   "saveText",
   "environment",
 ] as const satisfies readonly CallName[];

@@ -1,6 +1,7 @@
 // The bridge laid in a page without main: for screenshots in any Chromium. Bundled and run before the window's own script.
 // The page says by `culvertScript` which scenario it wants and how the desktop is.
 import type { Bridge, Environment, EventName, Events, HelperLink, Preferences } from "../../../preload/bridge.ts";
+import { accounts, programs } from "./programs.ts";
 import { goodConf, scenarios } from "./scenarios.ts";
 import { createWorld } from "./world.ts";
 
@@ -50,6 +51,9 @@ const bridge: Bridge = {
     return preferences;
   },
   chooseConfiguration: async () => ({ name: "lindal.conf", text: goodConf }),
+  apps: async () => programs,
+  accounts: async () => accounts,
+  chooseProgram: async () => "/opt/measure/bin/measure",
   saveText: async () => true,
   environment: async () => environment,
   on: (event, listener) => {
