@@ -6,6 +6,7 @@ import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerE
 import type { Lane, Policy } from "../../helper/contract/policy.ts";
 import { useFacts, useSpeak, useWord } from "../hooks.ts";
 import { usePolicy } from "../stores/policy.ts";
+import { usePrograms } from "../stores/programs.ts";
 import { boardRuns, type Card } from "../view/board.ts";
 import { nodeNow } from "../view/connect.ts";
 import { lanes, layTrack, placeAt, type Track } from "../view/track.ts";
@@ -36,7 +37,8 @@ export function Board({ policy, onEdit }: Props) {
   const { status } = useFacts();
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
-  const runs = useMemo(() => boardRuns(policy, status), [policy, status]);
+  const known = usePrograms((store) => store.known);
+  const runs = useMemo(() => boardRuns(policy, status, known), [policy, status, known]);
   const track = useMemo(() => layTrack(runs, Math.max(width, 400)), [runs, width]);
   const cards = track.runs.flatMap((placed) => placed.run.cards);
   const focusCard = (index: number): void => {
@@ -151,7 +153,7 @@ function CardOf({ card, number, track, box, onEdit, onStep }: CardProps) {
         takeKey(event, card, lifted, onStep);
       }}
     >
-      <Icon name={card.icon} />
+      {card.picture === null ? <Icon name={card.icon} /> : <img className={s.picture} src={card.picture} alt="" />}
       <b>{speak(card.name)}</b>
       <span className="label cut">{speak(card.detail)}</span>
       {moving !== null && moving.lane !== card.lane && (

@@ -283,7 +283,7 @@ function Reset({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-const missing = ["apps", "connections", "routes", "chains", "list", "platforms"] as const;
+const missing = ["connections", "routes", "chains", "list", "platforms"] as const;
 
 function NotYet() {
   const word = useWord();

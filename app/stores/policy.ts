@@ -1,17 +1,18 @@
 // The policy as it is saved in the helper, and the draft the person works on. Nothing is applied before it is saved; the
-// helper is asked what it thinks of the draft (`plan`), so that a refusal is known before the button is pressed.
+// helper is asked what the draft would do (`check`), so that what breaks it is known before the button is pressed.
 import { create } from "zustand";
 
 import type { Lane, Policy, PolicyRule } from "../../helper/contract/policy.ts";
 import type { Refusal } from "../../helper/contract/refusal.ts";
+import type { Checked } from "../../helper/contract/verdict.ts";
 import type { Bridge } from "../../preload/bridge.ts";
 import { besideLane, samePolicy, withoutRule, withPreset, withRule, withRuleAt, type Preset } from "../view/draft.ts";
 
-/** What the helper says of the draft. unasked: there is no node to plan for, or nothing has changed. */
+/** What the helper says of the draft. unasked: nothing has changed, or it changed this very moment. */
 export type Verdict =
   | { readonly kind: "unasked" }
   | { readonly kind: "asking" }
-  | { readonly kind: "holds"; readonly text: string; readonly notes: readonly string[] }
+  | { readonly kind: "checked"; readonly checked: Checked }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 export interface PolicyStore {
@@ -34,7 +35,9 @@ export interface PolicyStore {
   readonly giveUp: () => void;
   readonly discard: () => void;
   readonly judge: (bridge: Bridge, node: string | null) => Promise<void>;
-  readonly save: (bridge: Bridge) => Promise<Refusal | null>;
+  /** confirmWithin, seconds: unless `confirm` follows in that time, the helper goes back to the policy of before. */
+  readonly save: (bridge: Bridge, confirmWithin?: number) => Promise<Refusal | null>;
+  readonly confirm: (bridge: Bridge) => Promise<Refusal | null>;
   /** Saves a change at once, past the draft: for Settings, whose switches act when they are set. */
   readonly saveNow: (bridge: Bridge, change: (policy: Policy) => Policy) => Promise<Refusal | null>;
 }
@@ -47,9 +50,12 @@ export const usePolicy = create<PolicyStore>((set, get) => {
     question++;
     set({ draft: change(draft), verdict: { kind: "unasked" } });
   };
-  const write = async (bridge: Bridge, policy: Policy): Promise<Refusal | null> => {
+  const write = async (bridge: Bridge, policy: Policy, confirmWithin?: number): Promise<Refusal | null> => {
     set({ saving: true });
-    const answer = await bridge.helper("setPolicy", { policy });
+    const answer = await bridge.helper("setPolicy", {
+      policy,
+      ...(confirmWithin === undefined ? {} : { confirmWithin }),
+    });
     set({ saving: false });
     return answer.ok ? null : answer.refusal;
   };
@@ -108,18 +114,22 @@ export const usePolicy = create<PolicyStore>((set, get) => {
     },
     judge: async (bridge, node) => {
       const { draft, saved } = get();
-      if (draft === null || saved === null || node === null || samePolicy(draft, saved)) return;
+      if (draft === null || saved === null || samePolicy(draft, saved)) return;
       const mine = ++question;
       set({ verdict: { kind: "asking" } });
-      const answer = await bridge.helper("plan", { node, policy: draft });
+      const answer = await bridge.helper("check", { node, policy: draft });
       if (mine !== question) return;
-      if (answer.ok) set({ verdict: { kind: "holds", text: answer.value.text, notes: answer.value.notes } });
+      if (answer.ok) set({ verdict: { kind: "checked", checked: answer.value } });
       else set({ verdict: { kind: "refused", refusal: answer.refusal } });
     },
-    save: async (bridge) => {
+    confirm: async (bridge) => {
+      const answer = await bridge.helper("confirm", {});
+      return answer.ok ? null : answer.refusal;
+    },
+    save: async (bridge, confirmWithin) => {
       const { draft } = get();
       if (draft === null) return null;
-      const refusal = await write(bridge, draft);
+      const refusal = await write(bridge, draft, confirmWithin);
       if (refusal === null) set({ saved: draft, verdict: { kind: "unasked" }, lifted: null });
       return refusal;
     },

@@ -4,6 +4,8 @@
 import type { Lane, Policy, PolicyRule } from "../../helper/contract/policy.ts";
 import type { Status } from "../../helper/contract/status.ts";
 import type { IconName } from "../parts/icons.ts";
+import { nothingKnown, programOf, type Known } from "./programs.ts";
+import { printPorts } from "./rule-form.ts";
 import { list, say, type Part } from "./say.ts";
 
 export interface Card {
@@ -14,6 +16,8 @@ export interface Card {
   readonly name: Part;
   readonly detail: Part;
   readonly icon: IconName;
+  /** A program's own picture, in place of the icon. */
+  readonly picture: string | null;
 }
 
 export interface Run {
@@ -21,9 +25,9 @@ export interface Run {
   readonly cards: readonly Card[];
 }
 
-export function boardRuns(policy: Policy, status: Status | null): readonly Run[] {
+export function boardRuns(policy: Policy, status: Status | null, known: Known = nothingKnown): readonly Run[] {
   const runs: { lane: Lane; cards: Card[] }[] = [];
-  for (const card of cardsOf(policy, status)) {
+  for (const card of cardsOf(policy, status, known)) {
     const last = runs.at(-1);
     // the two ends stand alone: they are not rules of the person's
     const joins =
@@ -34,7 +38,7 @@ export function boardRuns(policy: Policy, status: Status | null): readonly Run[]
   return runs;
 }
 
-function cardsOf(policy: Policy, status: Status | null): readonly Card[] {
+function cardsOf(policy: Policy, status: Status | null, known: Known): readonly Card[] {
   const lan: Card = {
     id: "lan",
     kind: "lan",
@@ -42,6 +46,7 @@ function cardsOf(policy: Policy, status: Status | null): readonly Card[] {
     name: say("lanes.card.lan"),
     detail: lanDetail(status),
     icon: "net",
+    picture: null,
   };
   const ipv6: Card = {
     id: "ipv6",
@@ -50,6 +55,7 @@ function cardsOf(policy: Policy, status: Status | null): readonly Card[] {
     name: "IPv6",
     detail: say("lanes.card.ipv6"),
     icon: "port",
+    picture: null,
   };
   const rest: Card = {
     id: "rest",
@@ -58,18 +64,28 @@ function cardsOf(policy: Policy, status: Status | null): readonly Card[] {
     name: say("lanes.card.rest"),
     detail: policy.ipv6 === "carry" ? say("lanes.card.both") : "IPv4",
     icon: "box",
+    picture: null,
   };
   return [
     // as the compiler lays them: blocked IPv6 is blocked for every lane, and the machine's own link comes before the rules
     ...(policy.ipv6 === "block" ? [ipv6] : []),
     ...(policy.lan.allow ? [lan] : []),
-    ...policy.rules.map(ruleCard),
+    ...policy.rules.map((rule) => ruleCard(rule, known)),
     rest,
   ];
 }
 
-function ruleCard(rule: PolicyRule): Card {
-  return { id: rule.id, kind: "rule", lane: rule.lane, name: rule.name, detail: matchDetail(rule), icon: iconOf(rule) };
+function ruleCard(rule: PolicyRule, known: Known): Card {
+  const [app] = rule.match.apps ?? [];
+  return {
+    id: rule.id,
+    kind: "rule",
+    lane: rule.lane,
+    name: rule.name,
+    detail: matchDetail(rule, known),
+    icon: iconOf(rule),
+    picture: app === undefined ? null : programOf(app, known.programs).icon,
+  };
 }
 
 function lanDetail(status: Status | null): Part {
@@ -80,20 +96,35 @@ function lanDetail(status: Status | null): Part {
     : say("lanes.card.more", { first: prefixes[0] ?? "", count: prefixes.length - 1 });
 }
 
-/** The first thing the rule looks at, and how many more there are. */
-export function matchDetail({ match }: PolicyRule): Part {
-  const places = [...(match.destination ?? []), ...(match.names ?? [])];
-  const apps = match.apps?.map((app) => ("path" in app ? app.path : "id" in app ? app.id : app.name)) ?? [];
-  const all = [...places, ...apps];
-  const ports =
-    match.ports?.map((port) => (port.from === port.to ? String(port.from) : `${port.from}–${port.to}`)) ?? [];
-  if (all.length === 0 && ports.length > 0) return say("lanes.card.ports", { ports: list(ports) });
-  if (all.length === 0) return match.protocol ?? say("lanes.card.any");
-  return all.length === 1 ? (all[0] ?? "") : say("lanes.card.more", { first: all[0] ?? "", count: all.length - 1 });
+/** The first thing the rule looks at, how many more there are, and the ports if it looks at those too. */
+export function matchDetail({ match }: PolicyRule, known: Known = nothingKnown): Part {
+  const all: readonly Part[] = [
+    ...(match.apps ?? []).map((app) => programOf(app, known.programs).name),
+    ...(match.destination ?? []),
+    ...(match.names ?? []),
+    ...(match.users ?? []).map((uid) => say("lanes.card.user", { name: accountName(uid, known) })),
+    ...(match.source ?? []).map((from) => say("lanes.card.from", { from })),
+  ];
+  const ports = portsDetail(match);
+  const [first] = all;
+  if (first === undefined) return ports ?? say("lanes.card.any");
+  const what = all.length === 1 ? first : say("lanes.card.more", { first, count: all.length - 1 });
+  return ports === null ? what : say("lanes.card.with", { what, ports });
+}
+
+export const accountName = (uid: number, { accounts }: Known): string =>
+  accounts.find((one) => one.uid === uid)?.name ?? String(uid);
+
+function portsDetail({ protocol, ports }: PolicyRule["match"]): Part | null {
+  const name = protocol?.toUpperCase() ?? null;
+  if (ports === undefined) return name;
+  const text = list(ports.map(printPorts));
+  return name === null ? say("lanes.card.ports", { ports: text }) : say("lanes.card.protocol", { name, ports: text });
 }
 
 function iconOf({ match }: PolicyRule): IconName {
-  if (match.apps !== undefined) return "machine";
+  if (match.apps !== undefined) return "app";
+  if (match.users !== undefined) return "user";
   if (match.names !== undefined) return "name";
-  return match.destination === undefined && match.ports !== undefined ? "port" : "net";
+  return match.destination === undefined && match.source === undefined ? "port" : "net";
 }

@@ -1,6 +1,7 @@
 // What will be different if the draft is saved, in sentences; what concerns where packets go first. At most five are
 // shown, with how many more there are.
 import type { Policy, PolicyRule } from "../../helper/contract/policy.ts";
+import { matchDetail } from "./board.ts";
 import { list, say, type Say } from "./say.ts";
 
 export const shownDifferences = 5;
@@ -29,7 +30,7 @@ function rulesChanged(saved: readonly PolicyRule[], draft: readonly PolicyRule[]
     else if (old.lane !== rule.lane) {
       found.push(say(`diff.lane.${rule.lane}`, { rule: rule.name, before: say(`diff.before.${old.lane}`) }));
     } else if (JSON.stringify(old.match) !== JSON.stringify(rule.match))
-      found.push(say("diff.match", { rule: rule.name }));
+      found.push(say("diff.match", { rule: rule.name, what: matchDetail(rule) }));
     else if (old.name !== rule.name) found.push(say("diff.name", { rule: old.name, name: rule.name }));
   }
   for (const rule of saved) if (!kept.has(rule.id)) found.push(say("diff.removed", { rule: rule.name }));

@@ -2,23 +2,34 @@
 // board; the local network and everything else have fixed places at its two ends.
 import type { Lane, Policy, PolicyRule } from "../../helper/contract/policy.ts";
 
-export type Preset = "everything" | "all-tunnel";
+/** all: everything in the tunnel; but: with exceptions that go directly; only: nothing but what rules choose. */
+export const presets = ["all", "but", "only"] as const;
+export type Preset = (typeof presets)[number];
 
-/** Presets are nothing but policies; the person's own rules stay in each of them. */
+/** Presets are nothing but policies: what is chosen is the lane of everything else, and "all" has no exceptions. */
 export function withPreset(policy: Policy, preset: Preset): Policy {
   switch (preset) {
-    case "everything":
-      return { ...policy, mode: "everything", lan: { ...policy.lan, allow: true } };
-    case "all-tunnel":
-      return { ...policy, mode: "everything", lan: { ...policy.lan, allow: false } };
+    case "all":
+      return { ...policy, mode: "everything", rules: policy.rules.filter((rule) => rule.lane !== "direct") };
+    case "but":
+      return { ...policy, mode: "everything" };
+    case "only":
+      return { ...policy, mode: "only" };
   }
 }
 
-/** null: the person's own mixture. */
-export function presetOf(policy: Policy): Preset | null {
-  if (policy.rules.length > 0 || policy.mode !== "everything") return null;
-  return policy.lan.allow ? "everything" : "all-tunnel";
+export function presetOf(policy: Policy): Preset {
+  if (policy.mode === "only") return "only";
+  return hasLane(policy, "direct") ? "but" : "all";
 }
+
+/** The lane that a preset's first rule is for, where it has none yet. */
+export function laneWanted(policy: Policy, preset: Preset): Lane | null {
+  const lane = preset === "only" ? "tunnel" : preset === "but" ? "direct" : null;
+  return lane === null || hasLane(policy, lane) ? null : lane;
+}
+
+const hasLane = (policy: Policy, lane: Lane): boolean => policy.rules.some((rule) => rule.lane === lane);
 
 export function withRule(policy: Policy, rule: PolicyRule): Policy {
   const known = policy.rules.some((one) => one.id === rule.id);

@@ -5,7 +5,7 @@ import type { Policy } from "../../helper/contract/policy.ts";
 import { speaker } from "../words/speak.ts";
 import { boardRuns } from "./board.ts";
 import { differences } from "./differences.ts";
-import { besideLane, presetOf, withPreset, withRule, withRuleAt } from "./draft.ts";
+import { besideLane, laneWanted, presetOf, withPreset, withRule, withRuleAt } from "./draft.ts";
 import { parsePrefixes } from "./prefixes.ts";
 import { sayNote } from "./plan-notes.ts";
 import { policy, rule, status } from "./samples.ts";
@@ -47,10 +47,20 @@ test("a rule moves in order and between lanes, and stops at the ends", () => {
   ]);
 });
 
-test("presets keep the person's rules", () => {
-  expect(withPreset(own, "all-tunnel").rules).toEqual(own.rules);
-  expect(presetOf(withPreset(policy, "all-tunnel"))).toBe("all-tunnel");
-  expect(presetOf(own)).toBeNull();
+test("a preset is a lane for everything else, and only “everything” takes exceptions away", () => {
+  expect(withPreset(own, "but").rules).toEqual(own.rules);
+  expect(withPreset(own, "only")).toEqual({ ...own, mode: "only" });
+  expect(withPreset(own, "all").rules.map((r) => r.id)).toEqual(["a", "b", "c"]);
+  expect([own, withPreset(own, "all"), withPreset(own, "only")].map(presetOf)).toEqual(["but", "all", "only"]);
+});
+
+test("a preset that is about exceptions asks for the first one, and only for the first", () => {
+  expect((["all", "but", "only"] as const).map((name) => laneWanted(withPreset(policy, name), name))).toEqual([
+    null,
+    "direct",
+    "tunnel",
+  ]);
+  expect(laneWanted(own, "but")).toBeNull();
 });
 
 test("each difference is one sentence", () => {
@@ -63,7 +73,9 @@ test("each difference is one sentence", () => {
     "a has no rule of its own any more; what follows decides.",
   ]);
   expect(said(withRuleAt(own, "d", 0, "direct"))).toEqual(["d is asked before a."]);
-  expect(said(withRule(own, rule("a", "block", "192.0.2.0/24")))).toEqual(["a is for other networks than until now."]);
+  expect(said(withRule(own, rule("a", "block", "192.0.2.0/24")))).toEqual([
+    "a is for something else than until now: 192.0.2.0/24.",
+  ]);
   expect(said({ ...own, lan: { ...own.lan, allow: false }, ipv6: "block" })).toHaveLength(2);
 });
 
@@ -103,9 +115,9 @@ test("typed networks are parsed as the helper does, and the bad word is named wi
 });
 
 test("a plan's note is told in words, with the rule's own name", () => {
-  expect(speak(sayNote("rule.dead rule=a", [{ ...rule("a", "block"), name: "Telemetry" }]))).toMatch(
-    /^Telemetry never decides/,
-  );
-  expect(speak(sayNote("exit.partial family=6", []))).toContain("IPv6");
-  expect(speak(sayNote("newer.code n=1", []))).toBe("newer.code n=1");
+  expect(
+    speak(sayNote({ code: "rule.dead", data: { rule: "a" } }, [{ ...rule("a", "block"), name: "Telemetry" }])),
+  ).toMatch(/^Telemetry never decides/);
+  expect(speak(sayNote({ code: "exit.partial", data: { family: 6 } }, []))).toContain("IPv6");
+  expect(speak(sayNote({ code: "newer.code", data: { n: 1 } }, []))).toBe("newer.code n=1");
 });

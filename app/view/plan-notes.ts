@@ -1,6 +1,7 @@
-// What a person should know of a plan that stands. Notes cross the socket as one line each, `code key=value …`; the words
-// are here. A rule is named as the person named it; a note that the catalogue does not know is shown as it came.
+// What a person should know of rules and of the plan they make. Notes cross the socket as a code with data; the words are
+// here. A rule is named as the person named it; a note that the catalogue does not know is shown as it came.
 import type { PolicyRule } from "../../helper/contract/policy.ts";
+import type { Note } from "../../helper/contract/verdict.ts";
 import { say, type Part, type Say } from "./say.ts";
 
 export const noteCodes = [
@@ -18,20 +19,21 @@ export const noteCodes = [
   "form.main",
   "form.no-metric",
   "form.outranked",
+  "session.cut",
 ] as const;
 
 /** Of the machine rather than of the plan: the catalogue has them among the notices. */
 const notices: readonly string[] = ["gate.no-device-prefix", "gate.no-owner"];
 
-export function sayNote(text: string, rules: readonly PolicyRule[]): Say {
-  const [code = "", ...words] = text.split(" ");
+export function sayNote({ code, data }: Note, rules: readonly PolicyRule[]): Say {
   if (notices.includes(code)) return say(`notice.${code}`);
-  if (!noteCodes.some((one) => one === code)) return say("note.other", { text });
-  const data: Record<string, Part> = {};
-  for (const word of words) {
-    const equals = word.indexOf("=");
-    if (equals > 0) data[word.slice(0, equals)] = word.slice(equals + 1);
+  const named: Record<string, Part> = {};
+  for (const [name, value] of Object.entries(data)) {
+    // a rule is a key in the helper, and nobody knows it by that
+    named[name] = rules.find((one) => one.id === value)?.name ?? String(value ?? "–");
   }
-  const rule = rules.find((one) => one.id === data["rule"])?.name;
-  return say(`note.${code}`, rule === undefined ? data : { ...data, rule });
+  if (noteCodes.some((one) => one === code)) return say(`note.${code}`, named);
+  return say("note.other", {
+    text: [code, ...Object.entries(data).map(([name, value]) => `${name}=${String(value)}`)].join(" "),
+  });
 }

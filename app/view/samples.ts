@@ -1,6 +1,6 @@
 // Values for the tests of the views: one machine, one node, a status that tests change.
 import type { Node } from "../../helper/contract/node.ts";
-import type { Policy } from "../../helper/contract/policy.ts";
+import { defaultPolicy, type Policy } from "../../helper/contract/policy.ts";
 import type { Address, Prefix } from "../../helper/contract/prefix.ts";
 import type { State, Status, Traffic } from "../../helper/contract/status.ts";
 import type { Facts } from "./connect.ts";
@@ -70,16 +70,7 @@ export function status(state: State, change: Partial<Status> = {}): Status {
   };
 }
 
-export const policy: Policy = {
-  mode: "everything",
-  rules: [],
-  lan: { allow: true, approved: [] },
-  ipv6: "carry",
-  dns: { servers: [] },
-  welcome: [],
-  form: "table",
-  killSwitch: "connected",
-};
+export const policy: Policy = defaultPolicy;
 
 export const rule = (
   id: string,

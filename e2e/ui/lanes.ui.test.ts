@@ -36,7 +36,7 @@ test("a new rule is shown, told, saved, and known to the helper", async () => {
   await dialog.getByRole("button", { name: "Take over" }).click();
   expect(await sentences(it.page)).toEqual(["Office goes out directly; those it is sent to see your own address."]);
   expect(rules(it)).toEqual([]);
-  await it.page.getByText("The helper has a plan for this").waitFor();
+  await it.page.getByText("11 of 11 properties hold").waitFor();
   await it.page.getByRole("button", { name: "Save and apply" }).click();
   await it.page.getByText("Saved.", { exact: true }).waitFor();
   expect(it.world.policy().rules[0]).toMatchObject({

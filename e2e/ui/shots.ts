@@ -2,7 +2,8 @@
 // [--languages …] [--themes …]. In Electron where CULVERT_ELECTRON names one (then under a display), else in a plain
 // Chromium. For eyes, not for judgement: what must hold is in the tests. Needs the window built (dist/app).
 import { createServer } from "node:http";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 
 import { build } from "esbuild";
@@ -167,27 +168,37 @@ interface Camera {
   close(): Promise<void>;
 }
 
+/** The smallest app there is; each picture opens a window of its own in it. */
+const emptyApp = `const { app, BrowserWindow } = require("electron");
+app.whenReady().then(() => new BrowserWindow({ width: 100, height: 100 }).loadURL("data:text/html,"));
+app.on("window-all-closed", () => undefined);`;
+
 async function electronCamera(executablePath: string): Promise<Camera> {
+  const folder = await mkdtemp(join(tmpdir(), "culvert-shots-"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "shots", version: "0.0.0", main: "main.cjs" }));
+  await writeFile(join(folder, "main.cjs"), emptyApp);
   const app = await _electron.launch({
     executablePath,
-    args: [join(import.meta.dirname, "shots-main.cjs")],
+    args: [folder],
     chromiumSandbox: process.getuid?.() !== 0,
     colorScheme: null,
   });
-  await app.firstWindow();
   return {
     open: async ({ width, height }) => {
       const opened = app.waitForEvent("window");
       await app.evaluate(
         ({ BrowserWindow }, size) =>
-          new BrowserWindow({ ...size, useContentSize: true, frame: false }).loadURL("about:blank"),
+          new BrowserWindow({ ...size, useContentSize: true, frame: false }).loadURL("data:text/html,"),
         { width, height },
       );
       const page = await opened;
       await page.emulateMedia({ reducedMotion: "reduce" });
       return page;
     },
-    close: () => app.close(),
+    close: async () => {
+      await app.close();
+      await rm(folder, { recursive: true });
+    },
   };
 }
 

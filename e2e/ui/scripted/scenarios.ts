@@ -1,6 +1,6 @@
 // The scenarios: where a world begins and how it answers. Addresses are the documentation ranges', places are invented.
 import type { Node } from "../../../helper/contract/node.ts";
-import type { Policy } from "../../../helper/contract/policy.ts";
+import { defaultPolicy, type Policy } from "../../../helper/contract/policy.ts";
 import type { Address, Prefix } from "../../../helper/contract/prefix.ts";
 import { grant, refuse, type Answer, type Refusal } from "../../../helper/contract/refusal.ts";
 import type { State, Status, StepName, Uplink } from "../../../helper/contract/status.ts";
@@ -36,19 +36,8 @@ export const uplink: Uplink = {
   lan: [prefix("198.51.100.0/26")],
 };
 
-export const firstPolicy: Policy = {
-  mode: "everything",
-  rules: [],
-  lan: { allow: true, approved: [] },
-  ipv6: "carry",
-  dns: { servers: [] },
-  welcome: [],
-  form: "table",
-  killSwitch: "connected",
-};
-
 const ownPolicy: Policy = {
-  ...firstPolicy,
+  ...defaultPolicy,
   rules: [
     { id: "r1", name: "Telemetry", match: { destination: [prefix("203.0.113.128/28")] }, lane: "block" },
     {
@@ -208,7 +197,7 @@ export function scenarios(at: number): Record<string, Scenario> {
     slow: { ...off, stepMs: 900 },
     connecting: { ...off, stopAtStep: 2, stepMs: 30 },
     connected: on,
-    "first-policy": { ...on, policy: firstPolicy },
+    "first-policy": { ...on, policy: defaultPolicy },
     unproven: { ...on, proofAgeMs: null, watched: false, notices: ["engine.stand-in"], ipv6: "blocked" },
     old: { ...on, proofAgeMs: 900_000 },
     leaking: { ...on, beside: 3 },
@@ -269,7 +258,7 @@ function longNodes(at: number): readonly Node[] {
 }
 
 const longPolicy: Policy = {
-  ...firstPolicy,
+  ...defaultPolicy,
   rules: Array.from({ length: 14 }, (_, i) => ({
     id: `long-${String(i)}`,
     name:

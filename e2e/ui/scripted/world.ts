@@ -3,12 +3,12 @@
 // the same behaviour from here. Browser and Node code: no Node imports.
 import type { HelperEvent, Params, RequestName, Result } from "../../../helper/contract/message.ts";
 import type { Node } from "../../../helper/contract/node.ts";
-import type { Policy } from "../../../helper/contract/policy.ts";
+import { defaultPolicy, type Policy } from "../../../helper/contract/policy.ts";
 import type { Prefix } from "../../../helper/contract/prefix.ts";
 import { grant, refuse, type Answer } from "../../../helper/contract/refusal.ts";
 import type { LeakCheck, LockCause, State, Status, Step, Traffic } from "../../../helper/contract/status.ts";
 import type { Checked, CounterexampleTold } from "../../../helper/contract/verdict.ts";
-import { address, firstPolicy, nodeFromConf, stepOrder, uplink, type Scenario } from "./scenarios.ts";
+import { address, nodeFromConf, stepOrder, uplink, type Scenario } from "./scenarios.ts";
 
 export interface World {
   answer<N extends RequestName>(name: N, params: Params<N>): Promise<Answer<Result<N>>>;
@@ -28,7 +28,7 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const asked: Record<string, number> = {};
   let nodes: readonly Node[] = scenario.nodes;
-  let policy: Policy = scenario.policy ?? firstPolicy;
+  let policy: Policy = scenario.policy ?? defaultPolicy;
   let seq = 1;
   let seconds = 0;
   let status: Status = first();
