@@ -41,13 +41,13 @@ export function differencesIn(
     : routedDifferently(machine, reading, question, seen);
 }
 
-function packetOf(reading: Reading, question: Question) {
+function packetOf(reading: Reading, question: Question, unsaid = 17) {
   const device = question.oif ?? null;
   const fields = {
     origin: { kind: "socket", device, source: question.from === undefined ? "unset" : "set", kernel: false },
     source: question.from ?? null,
     destination: question.to,
-    protocol: question.protocol ?? 17,
+    protocol: question.protocol ?? unsaid,
     sport: question.sport ?? 40000,
     dport: question.dport ?? 7777,
     mark: question.mark ?? 0,
@@ -57,11 +57,9 @@ function packetOf(reading: Reading, question: Question) {
 }
 
 function routedDifferently(machine: Machine, reading: Reading, question: Question, answer: RouteAnswer): string[] {
-  const packet = packetOf(reading, question);
   // without a protocol IPv4 is asked as UDP (inet_rtm_getroute), IPv6 as none
-  const none = question.protocol === undefined && question.to.includes(":");
-  const asked = none ? { ...packet, protocol: () => false } : packet;
-  const decision = lookup(machine, asked, {
+  const packet = packetOf(reading, question, question.to.includes(":") ? -1 : 17);
+  const decision = lookup(machine, packet, {
     iif: null,
     oif: question.oif ?? null,
     sourceKnown: question.from !== undefined,

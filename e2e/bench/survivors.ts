@@ -72,7 +72,7 @@ const reasons: readonly Reason[] = [
   },
   {
     place: /^rules$/,
-    line: /ip -6 rule 43\d\d .*prohibit|ip -6 rule 4900|ip -6 rule 43\d\d lookup/,
+    line: /ip -6 rule 4[4-7]\d\d .*prohibit|ip -6 rule 4900|ip -6 rule 4[4-7]\d\d lookup/,
     reason: "IPv6 asks again with the tunnel's source after a refusal, so the gate's own line is what blocks there",
   },
   {

@@ -24,8 +24,8 @@ describe("diff", () => {
       "rule.add 4000",
       "rule.add 4010",
       "rule.add 4900",
-      "rule.add 4200",
-      "rule.add 4300",
+      "rule.add 4350",
+      "rule.add 4400",
     ]);
   });
 
@@ -35,8 +35,8 @@ describe("diff", () => {
 
   test("taking down removes exceptions first, the catch-all after them, and the link last", () => {
     expect(kinds(diff(empty(), applied()))).toEqual([
-      "rule.del 4300",
-      "rule.del 4200",
+      "rule.del 4400",
+      "rule.del 4350",
       "rule.del 4900",
       "rule.del 4010",
       "rule.del 4000",
@@ -52,7 +52,7 @@ describe("diff", () => {
   test("a rule that changes its selectors is added before the old one goes", () => {
     const wanted = plan();
     const moved = wanted.rules.map((r) => (r.priority === priorities.lan ? { ...r, to: prefix("10.0.0.0/8") } : r));
-    expect(kinds(diff({ ...wanted, rules: moved }, applied()))).toEqual(["rule.add 4200", "rule.del 4200"]);
+    expect(kinds(diff({ ...wanted, rules: moved }, applied()))).toEqual(["rule.add 4350", "rule.del 4350"]);
   });
 
   test("foreign rules, routes and nexthops stay", () => {

@@ -17,8 +17,16 @@ export const marks = {
   block: 0xc500_0000,
 } as const;
 
-/** Marks of programs' sockets, one byte for each group of programs that the policy tells apart: 47 of them. */
-export const appMarks = { first: 0xd000_0000, last: 0xfe00_0000, step: 0x0100_0000 } as const;
+/**
+ * One bit of ours that no mark of a socket has: what lock 2, which sees ports and sources whole, lets out beside the tunnel
+ * carries it to lock 3. The mark of who made the packet stays readable.
+ */
+export const passedBit = 0x0800_0000;
+/** Marks of programs' sockets, one for each group of programs that the policy tells apart. */
+export const appMarks = [0xd0, 0xe0, 0xf0].flatMap((high) =>
+  Array.from({ length: 8 }, (_, low) => ((high | low) << 24) >>> 0),
+);
+export const appMask = (markMask & ~passedBit) >>> 0;
 
 /** Routing tables, 7600-7699. */
 export const tables = {
@@ -48,7 +56,7 @@ export const maxSetTables = 90;
 /** Up to here the prefixes of an IPv6 set are stopped by rules, one each (8 ns a rule and packet, Numbers). */
 export const smallSet = 16;
 
-/** Rule priorities, 4000-4999, with gaps for rules of the policy between `lan` and `catchAll`. */
+/** Rule priorities, 4000-4999, with gaps for the rules of the policy before `lan` and before `catchAll`. */
 export const priorities = {
   engine: 4000,
   engineStop: 4010,
@@ -58,9 +66,11 @@ export const priorities = {
   outside: 4110,
   /** names asked of the node's resolver, where its address is one that the LAN or a rule claims */
   resolver: 4150,
-  lan: 4200,
+  /** what rules of the policy say of the LAN in so many words: two for each, as below */
+  firstNear: 4160,
+  lan: 4350,
   /** two for each rule of the policy: its table, then, in IPv6, its stop */
-  firstPolicy: 4300,
+  firstPolicy: 4400,
   lastPolicy: 4799,
   catchAll: 4900,
   /** IPv6 only: an unreachable rule (kernel/README B, C, E) */

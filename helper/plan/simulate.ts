@@ -12,9 +12,13 @@ export function simulate(facts: Facts, operations: readonly Operation[]): Facts 
   let routes = [...facts.routes];
   const nexthops = new Map(facts.nexthops.map((n) => [n.id, n]));
   const sysctls = { ...facts.sysctls };
-  // a hundred thousand replacements must not each walk all routes: new ones are held by key until the end
+  // a hundred thousand changes must not each walk all routes: new ones are held by key, gone ones as they are, until
+  // another operation comes
   const replaced = new Map<string, RouteFact>();
+  const gone = new Set<RouteFact>();
   const settle = (): void => {
+    if (gone.size > 0) routes = routes.filter((r) => !gone.has(r));
+    gone.clear();
     if (replaced.size === 0) return;
     const seen = new Set<string>();
     routes = routes.map((old) => {
@@ -27,7 +31,7 @@ export function simulate(facts: Facts, operations: readonly Operation[]): Facts 
     replaced.clear();
   };
   for (const op of operations) {
-    if (op.kind !== "route.replace") settle();
+    if (op.kind !== "route.replace" && op.kind !== "route.del") settle();
     switch (op.kind) {
       case "sysctl.set":
         sysctls[op.key] = op.value;
@@ -64,10 +68,12 @@ export function simulate(facts: Facts, operations: readonly Operation[]): Facts 
         routes = routes.filter((r) => r.nexthop !== op.id);
         break;
       case "route.replace":
+        if (gone.size > 0) settle();
         replaced.set(keyOf(op.route), routeFact(op.route));
         break;
       case "route.del":
-        routes = routes.filter((r) => r !== op.route);
+        if (replaced.size > 0) settle();
+        gone.add(op.route);
         break;
       case "rule.add":
         rules.push(ruleFact(op.rule));

@@ -1,7 +1,7 @@
 // What goes round the tunnel by its nature: the engine's own packets, and the honoured networks that are on-link.
 import { covers, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Family } from "../contract/prefix.ts";
-import { firstMetric, markMask, marks, priorities, tables } from "../plan/numbers.ts";
+import { firstMetric, mainTable, markMask, marks, priorities, tables } from "../plan/numbers.ts";
 import type { PlanRoute, PlanRule } from "../plan/plan.ts";
 import type { Ground } from "./ground.ts";
 import { outOf } from "./tunnel.ts";
@@ -41,13 +41,19 @@ export function waysTo(ground: Ground, address: Address): readonly Way[] {
   });
 }
 
+/** In mode "only" main is the truth about the LAN, too; rules of the policy must not come before it all the same. */
 export function lanRules(ground: Ground, family: Family): readonly PlanRule[] {
-  if (!ground.lan.some((l) => familyOf(l.prefix) === family)) return [];
-  return [{ family, priority: priorities.lan, action: { kind: "lookup", table: tables.lan } }];
+  const mine = ground.lan.filter((l) => familyOf(l.prefix) === family);
+  const priority = priorities.lan;
+  if (!ground.only)
+    return mine.length === 0 ? [] : [{ family, priority, action: { kind: "lookup", table: tables.lan } }];
+  const each = [...new Set(mine.map((l) => l.prefix))];
+  return each.map((to) => ({ family, priority, to, action: { kind: "lookup", table: mainTable } }));
 }
 
 /** Copies without source: a copy with one would outlive the address it names (9.7). */
 export function lanRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
+  if (ground.only) return [];
   const sharers = new Map<string, number>();
   const mine = ground.lan.filter((l) => familyOf(l.prefix) === family);
   return mine.map(({ link, prefix }) => {

@@ -29,6 +29,7 @@ describe("any plan", () => {
 
   test("nothing is let out beside the tunnel without naming where it goes or whose answer it is", () => {
     check((plan, request) => {
+      if (request.policy.mode === "only") return;
       for (const { table, chain, rule } of outward(plan)) {
         if (rule.verdict.kind !== "accept" || (table.family === "inet" && chain.name === "tunnel")) continue;
         expect(hasReason(rule, request), `${chain.name}: ${rule.note}`).toBe(true);
@@ -47,12 +48,16 @@ describe("any plan", () => {
   });
 
   test("every number is ours", () => {
-    check((plan) => {
+    check((plan, request) => {
       for (const r of plan.routes) expect(isOwnRoute(routeFact(r)), JSON.stringify(r)).toBe(true);
       for (const r of plan.rules) {
         expect(ranges.firstPriority <= r.priority && r.priority <= ranges.lastPriority).toBe(true);
         if (r.action.kind === "lookup")
-          expect(ranges.firstTable <= r.action.table && r.action.table <= ranges.lastTable).toBe(true);
+          expect(
+            (ranges.firstTable <= r.action.table && r.action.table <= ranges.lastTable) ||
+              // mode "only" asks the machine's own table before a rule would send it elsewhere
+              (request.policy.mode === "only" && r.action.table === mainTable),
+          ).toBe(true);
       }
       for (const n of plan.nexthops) expect(nexthopIds.first <= n.id && n.id <= nexthopIds.last).toBe(true);
     });
@@ -60,16 +65,52 @@ describe("any plan", () => {
 
   test("routing alone fails closed: the catch-all is there, with an unreachable default under it", () => {
     check((plan, request) => {
-      if (plan.state === "off" || request.policy.form !== "table") return;
+      const { form, mode } = request.policy;
+      if (plan.state === "off" || form !== "table" || mode === "only") return;
       for (const family of request.facts.features.ipv6 ? ([4, 6] as const) : ([4] as const)) {
         const mine = plan.rules.filter((r) => r.family === family);
         expect(mine.some((r) => r.priority === priorities.catchAll && Object.keys(r).length === 3)).toBe(true);
-        const stop = mine.filter((r) => r.action.kind !== "lookup" && r.mark === undefined && r.to === undefined);
+        const stop = mine.filter((r) => r.priority >= priorities.catchAll && r.action.kind !== "lookup");
         expect(stop.map((r) => r.priority)).toEqual(family === 6 ? [priorities.stop] : []);
-        if (family === 4) expect(mine.filter((r) => r.to !== undefined && r.action.kind !== "lookup")).toEqual([]);
         const under = { family, table: tables.tunnel, metric: lastMetric, to: { kind: "unreachable" } };
         expect(plan.routes).toContainEqual(expect.objectContaining(under));
       }
+    });
+  });
+
+  test("in IPv4 no rule refuses but the engine's stop: it would break other programs' routes (E)", () => {
+    check((plan) => {
+      const refusing = plan.rules.filter((r) => r.family === 4 && r.action.kind !== "lookup");
+      expect(refusing.map((r) => r.priority)).toEqual(plan.state === "off" ? [] : [priorities.engineStop]);
+    });
+  });
+
+  test("what is made here is told from what is forwarded wherever a user or a program is named (P10)", () => {
+    check((plan) => {
+      for (const r of plan.rules.filter((x) => x.priority >= priorities.firstNear))
+        if (r.uids !== undefined || r.mark !== undefined) expect(r.iif).toBe("lo");
+    });
+  });
+
+  test("no rule says what the kernel refuses or tells otherwise than it was given (L, 8.16)", () => {
+    check((plan) => {
+      for (const r of plan.rules) {
+        for (const range of [r.dport, r.sport]) {
+          if (range === undefined) continue;
+          expect(0 < range.from && range.from <= range.to && range.to < 65535).toBe(true);
+          expect(r.protocol).toBeDefined();
+        }
+        for (const prefix of [r.from, r.to]) if (prefix !== undefined) expect(lengthOf(prefix)).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  test('mode "only" takes nothing over, and keeps the machine\'s own table for what no rule names', () => {
+    check((plan, request) => {
+      if (plan.state === "off" || request.policy.mode !== "only") return;
+      const four = plan.rules.filter((r) => r.family === 4 || request.policy.ipv6 === "carry");
+      expect(four.filter((r) => r.priority >= priorities.catchAll)).toEqual([]);
+      expect(plan.routes.filter((r) => r.table === mainTable)).toEqual([]);
     });
   });
 
@@ -77,7 +118,7 @@ describe("any plan", () => {
     check((plan, request) => {
       const { facts, policy } = request;
       const laid = plan.routes.filter((r) => r.table === mainTable);
-      if (plan.state === "off" || policy.form === "table") {
+      if (plan.state === "off" || policy.form === "table" || policy.mode === "only") {
         expect(laid).toEqual([]);
         return;
       }
@@ -170,7 +211,7 @@ function check(holds: (plan: Plan, request: Request) => void): void {
 }
 
 function outward(plan: Plan): { readonly table: NftTable; readonly chain: NftChain; readonly rule: NftRule }[] {
-  const inward = ["prerouting", "input", "to_inner", "answer"];
+  const inward = ["prerouting", "input", "to_inner", "answer", "passed", "resolver"];
   return plan.nft.flatMap((table) =>
     table.chains
       .filter((chain) => !inward.includes(chain.name))
@@ -180,6 +221,8 @@ function outward(plan: Plan): { readonly table: NftTable; readonly chain: NftCha
 
 /** lo and culvert0 themselves, ports of bridges inside the machine, a named destination or frame type, a marked answer. */
 function hasReason(rule: NftRule, request: Request): boolean {
+  // a rule of the policy may send direct what it knows by anything; that it is its packets is the prover's
+  if (rule.note.startsWith("rule ") && rule.note.endsWith(": direct")) return true;
   return rule.matches.some((match) => {
     switch (match.kind) {
       case "oifname": {

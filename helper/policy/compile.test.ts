@@ -80,8 +80,8 @@ describe("compile", () => {
   test("an unreachable rule ends the rules of IPv6 and never stands unmarked in IPv4 (B, E)", () => {
     for (const sample of Object.values(samplePlans)) {
       const { rules, state } = plan(sample);
-      if (state === "off" || sample.policy.form !== "table") continue;
-      const stops = rules.filter((r) => r.action.kind !== "lookup" && r.mark === undefined && r.to === undefined);
+      if (state === "off" || sample.policy.form !== "table" || sample.policy.mode === "only") continue;
+      const stops = rules.filter((r) => r.action.kind !== "lookup" && Object.keys(r).length === 3);
       const six = rules.some((r) => r.family === 6);
       expect(stops.map((r) => [r.family, r.priority])).toEqual(six ? [[6, 4910]] : []);
     }
@@ -164,9 +164,9 @@ describe("compile", () => {
     };
     const stops = (p: Plan) => p.rules.filter((r) => r.to !== undefined).map((r) => [r.priority, r.action.kind]);
     const kinds = (p: Plan) => [...new Set(p.routes.filter((r) => r.table === 7610).map((r) => r.to.kind))];
-    expect([stops(lane("block", 1)), kinds(lane("block", 1))]).toEqual([[[4301, "prohibit"]], []]);
+    expect([stops(lane("block", 1)), kinds(lane("block", 1))]).toEqual([[[4401, "prohibit"]], []]);
     expect([stops(lane("tunnel", 1)), kinds(lane("tunnel", 1))]).toEqual([
-      [[4301, "unreachable"]],
+      [[4401, "unreachable"]],
       ["unreachable", "dev"],
     ]);
     expect([stops(lane("block", 40)), kinds(lane("block", 40))]).toEqual([[], ["nexthop"]]);
@@ -245,11 +245,38 @@ describe("refusals", () => {
       request({ ...laptop, others: [{ name: "Nym", evidence: "mark 0x14d", excludes: true }] }, "connecting"),
       "machine.other-vpn",
     ],
-    ["a mode not covered", request(laptop, "connecting", { policy: policy({ mode: "only" }) }), "policy.unsupported"],
     [
-      "a match not covered",
+      "a program where no kernel marks its sockets",
       request(laptop, "locked", {
-        policy: policy({ rules: [{ id: "a", name: "a", match: { users: [1000] }, lane: "direct" }] }),
+        policy: policy({
+          rules: [{ id: "a", name: "a", match: { apps: [{ kind: "snap", name: "a" }] }, lane: "direct" }],
+        }),
+      }),
+      "policy.unsupported",
+    ],
+    [
+      "ports of a protocol that has none",
+      request(laptop, "connecting", {
+        policy: policy({
+          rules: [{ id: "a", name: "a", match: { protocol: "icmp", ports: [{ from: 7, to: 7 }] }, lane: "block" }],
+        }),
+      }),
+      "policy.contradiction",
+    ],
+    [
+      "a rule of more combinations than routing should carry",
+      request(laptop, "connecting", {
+        policy: policy({
+          rules: [
+            {
+              ...{ id: "a", name: "a", lane: "direct" },
+              match: {
+                users: Array.from({ length: 60 }, (_, i) => 1000 + 2 * i),
+                ports: Array.from({ length: 60 }, (_, i) => ({ from: 1 + 2 * i, to: 1 + 2 * i })),
+              },
+            },
+          ],
+        }),
       }),
       "policy.unsupported",
     ],

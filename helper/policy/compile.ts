@@ -1,9 +1,10 @@
 // policy + facts + exit → plan. This file is the table of contents; each line's file says why it is so. The order in
 // which a packet meets the rules:
 //   4000 engine → 4010 its stop → 4100 from inside → 4110 from outside →
-//   4150 the node's resolver → 4200 LAN → 4300… rules in the policy's order →
-//   4900 catch-all → 4910 stop (IPv6); in the forms that lie in main, main itself
-// The LAN stands before the rules: a rule names networks of the world, and the machine's own link is none of them.
+//   4150 the node's resolver → 4160… what rules say of the LAN → 4350 LAN → 4400… rules in the policy's order →
+//   4900 catch-all → 4910 stop (IPv6); in the forms that lie in main, and in mode "only", main itself
+// The LAN stands before the rules: a rule names networks of the world, and the machine's own link is none of them, unless
+// the rule says so (lanes.ts).
 import type { Answer } from "../contract/refusal.ts";
 import { grant } from "../contract/refusal.ts";
 import type { Family } from "../contract/prefix.ts";
@@ -15,7 +16,7 @@ import { gateOf } from "./gate.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
 import { identityRoutes, identityRules } from "./identity.ts";
-import { laneNexthops, laneRoutes, laneRules } from "./lanes.ts";
+import { laneNexthops, laneRoutes, laneRules, nearRules } from "./lanes.ts";
 import { sysctlsOf } from "./sysctls.ts";
 import { takeoverRoutes, takeoverRules } from "./takeover.ts";
 import { linkOf, tunnelRoutes } from "./tunnel.ts";
@@ -49,7 +50,7 @@ function on(ground: Ground): Plan {
     nft: gateOf(ground),
     sysctls: sysctlsOf(ground),
     dns: dnsOf(ground),
-    apps: null,
+    apps: ground.apps.plan,
   };
 }
 
@@ -69,6 +70,7 @@ function rulesOf(ground: Ground, family: Family): readonly PlanRule[] {
     ...engineRules(family),
     ...identityRules(ground, family),
     ...resolverRules(ground, family),
+    ...nearRules(ground, family),
     ...lanRules(ground, family),
     ...laneRules(ground, family),
     ...takeoverRules(ground, family),

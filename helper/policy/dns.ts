@@ -3,10 +3,11 @@
 // that its programs really use: systemd-resolved counts when resolv.conf leads to it.
 import { linkName, priorities, tables } from "../plan/numbers.ts";
 import type { PlanDns, PlanRule } from "../plan/plan.ts";
-import { hostPrefix, familyOf } from "../contract/prefix.ts";
+import { covers, hostPrefix, familyOf } from "../contract/prefix.ts";
 import type { Address, Family } from "../contract/prefix.ts";
 import type { Ground } from "./ground.ts";
 import { laneOf } from "./lanes.ts";
+import { has } from "./prefix-set.ts";
 
 /** RFC 1035, RFC 7858, RFC 9250. Names over HTTPS cannot be told from any other HTTPS. */
 export const dnsPorts = [
@@ -23,7 +24,7 @@ export const dnsPorts = [
 export function resolverRules(ground: Ground, family: Family): readonly PlanRule[] {
   return ground.resolvers
     .filter((server) => familyOf(server) === family && isOfNode(ground, server))
-    .filter((server) => ground.policy.form !== "table" || laneOf(ground, server).kind !== "tunnel")
+    .filter((server) => ground.policy.form !== "table" || isClaimed(ground, server))
     .flatMap((server) =>
       dnsPorts.map(({ protocol, port }): PlanRule => {
         const to = hostPrefix(server);
@@ -31,6 +32,12 @@ export function resolverRules(ground: Ground, family: Family): readonly PlanRule
         return { family, priority: priorities.resolver, to, protocol, dport: { from: port, to: port }, action };
       }),
     );
+}
+
+/** By the LAN, or by a rule for whoever and whatever: it might catch somebody who asks. */
+function isClaimed({ lan, lanes }: Ground, server: Address): boolean {
+  if (lan.some((l) => covers(l.prefix, server))) return true;
+  return lanes.some((set) => set.lane !== "tunnel" && has(set.prefixes, hostPrefix(server)));
 }
 
 /** Through the tunnel, as far as names go; a resolver that policy names goes the lane of its address. */

@@ -2,13 +2,15 @@
 // not yet carry out in full. Half of a wish is worse than a refusal, so nothing is left out in silence. Closing never
 // fails: a machine that is being locked is not asked whether it has an uplink or another VPN.
 import { addressOf, covers, familyOf, hostPrefix } from "../contract/prefix.ts";
-import type { PolicyRule } from "../contract/policy.ts";
 import type { Refusal } from "../contract/refusal.ts";
 import { refuse } from "../contract/refusal.ts";
 import { maxSetTables } from "../plan/numbers.ts";
+import { maxGroups } from "./apps.ts";
 import { waysTo } from "./bypass.ts";
+import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { takenOf } from "./taken.ts";
+import { maxLines, selectorsOf } from "./selection.ts";
 
 type No = { readonly ok: false; readonly refusal: Refusal } | null;
 
@@ -18,20 +20,19 @@ export function refusalOf(ground: Ground): No {
   return otherVpnOf(ground) ?? takenOf(ground.facts) ?? clashOf(ground) ?? noWayOf(ground);
 }
 
-function unsupportedOf({ policy }: Ground): No {
+function unsupportedOf({ policy, facts, lanes, apps }: Ground): No {
   const no = (rule: string | null, what: string): No => refuse("policy.unsupported", { rule, with: what });
-  if (policy.mode !== "everything") return no(null, `mode ${policy.mode}`);
-  for (const rule of policy.rules) {
-    const field = unsupportedField(rule);
-    if (field !== null) return no(rule.id, field);
+  for (const { rule, selection } of lanes) {
+    if (rule.match.names !== undefined) return no(rule.id, "names");
+    if (rule.match.apps !== undefined && facts.features.appMarks === "none") return no(rule.id, "apps");
+    if (selection.services?.length === 0) return refuse("policy.contradiction", { rule: rule.id, with: "icmp, ports" });
+    for (const family of families) {
+      const lines = selectorsOf(selection, family).length;
+      if (lines > maxLines) return no(rule.id, `${lines} combinations`);
+    }
   }
+  if (apps.tooMany) return no(null, `more than ${maxGroups} groups of programs`);
   return policy.rules.length > maxSetTables ? no(null, `more than ${maxSetTables} rules`) : null;
-}
-
-/** Matches on anything but the destination's prefix need marks at a socket's birth, or a resolver of our own. */
-function unsupportedField({ match }: PolicyRule): string | null {
-  const fields = ["apps", "users", "source", "names", "protocol", "ports"] as const;
-  return fields.find((field) => match[field] !== undefined) ?? null;
 }
 
 function otherVpnOf({ facts }: Ground): No {

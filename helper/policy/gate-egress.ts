@@ -7,7 +7,8 @@ import type { Address, Family } from "../contract/prefix.ts";
 import type { NftChain, NftRule } from "../plan/nft.ts";
 import { linkName, marks } from "../plan/numbers.ts";
 import { waysTo } from "./bypass.ts";
-import { discoveryOf, dnsLines, dnsMatches, linkChain, setName, sourceRouted } from "./gate-lines.ts";
+import { foreignLan, laneLines3, lateQueryLines, outsideQueries, sharedChains3 } from "./gate-lanes.ts";
+import { discoveryOf, linkChain, sourceRouted } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
@@ -18,7 +19,6 @@ import {
   arpDaddr,
   arpSaddr,
   daddr,
-  daddrSet,
   drop,
   ethertype,
   jump,
@@ -30,10 +30,9 @@ import {
 } from "./nft-words.ts";
 import type { OutsideLink } from "./uplinks.ts";
 
-export function egressChains(
-  ground: Ground,
-  devices: { readonly kind: "all" } | { readonly kind: "names"; readonly names: readonly string[] },
-): readonly NftChain[] {
+export type EgressDevices = { readonly kind: "all" } | { readonly kind: "names"; readonly names: readonly string[] };
+
+export function egressChains(ground: Ground, devices: EgressDevices): readonly NftChain[] {
   const egress: NftChain = {
     name: "egress",
     base: { type: "filter", hook: "egress", priority: 0, policy: "drop", devices },
@@ -53,11 +52,11 @@ export function egressChains(
       drop("nothing else leaves (P1)"),
     ],
   };
-  return [...ground.links.map((link, i) => linkLines(ground, link, i)), egress];
+  return [...sharedChains3(ground), ...ground.links.map((link, i) => linkLines(ground, link, i)), egress];
 }
 
 /** IEEE 802: ARP, and 802.1X by which Wi-Fi renews its keys; neither can go further than the link. */
-const arpType = 0x0806;
+export const arpType = 0x0806;
 const eapolType = 0x888e;
 
 function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
@@ -81,6 +80,7 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
     ),
   );
   const welcomed = ground.policy.welcome.length > 0;
+  const lanes = laneLines3(ground, link, own);
   return {
     name: linkChain(place),
     base: null,
@@ -95,10 +95,16 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
             acceptCounted("answers lock 2 has marked (P6)", mark(marks.reply), saddr(source)),
           )
         : []),
-      ...dnsLines(ground, link, refuseDns),
-      ...lan.map((l) => acceptCounted("LAN: on-link and honoured (P4)", daddr(l.prefix))),
+      ...outsideQueries(ground, drop),
+      ...lanes.near,
+      ...lan.flatMap((l) => [
+        ...lateQueryLines(ground, daddr(l.prefix)),
+        acceptCounted("LAN: on-link and honoured (P4)", daddr(l.prefix)),
+      ]),
       ...discoveryOf(ground, link).map((d) => acceptCounted(d.note, ...d.matches)),
-      ...laneLines(ground, link, own),
+      ...(ground.lanes.some((set) => leavesBy(ground, set, link))
+        ? [...foreignLan(ground, link).map((m) => drop("LAN of another link (P4)", ...m)), ...lanes.all]
+        : []),
     ],
   };
 }
@@ -113,28 +119,6 @@ function arpLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
   });
 }
 
-function laneLines(
-  ground: Ground,
-  link: OutsideLink,
-  own: (family: Family) => OutsideLink["sources"],
-): readonly NftRule[] {
-  if (!ground.lanes.some((set) => leavesBy(ground, set, link))) return [];
-  return ground.lanes.flatMap((set) =>
-    families
-      .filter((family) => set.prefixes[family].length > 0)
-      .flatMap((family) => {
-        const to = daddrSet(family, setName(set, family));
-        const note = `rule ${set.rule.id}: ${set.lane}`;
-        const out = ground.direct && leavesBy(ground, set, link) ? own(family) : [];
-        return [...out.map((source) => acceptCounted(note, saddr(source), to)), drop(note, to)];
-      }),
-  );
-}
-
-const refuseDns: readonly NftRule[] = dnsMatches.map((match) =>
-  drop("names: only of a resolver that policy names (P3)", ...match),
-);
-
-function innerPorts(ground: Ground): readonly string[] {
+export function innerPorts(ground: Ground): readonly string[] {
   return ground.links.filter((link) => link.inner).flatMap((link) => link.devices.filter((d) => d !== link.name));
 }

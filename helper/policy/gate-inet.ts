@@ -1,27 +1,36 @@
 // Lock 2, the `inet` table. Locally made packets pass `output`, forwarded ones `forward`; both turn into `tunnel` when
 // they are bound for culvert0 and into `linkN` when they are bound for an outside link. `input` and `prerouting` decide
 // who may come in; `answer` marks answers to welcomed callers for lock 3, which knows no conntrack (4.22).
-import type { Family } from "../contract/prefix.ts";
 import { familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Welcome } from "../contract/policy.ts";
 import type { NftChain, NftMatch, NftRule } from "../plan/nft.ts";
 import { linkName, marks } from "../plan/numbers.ts";
-import { asksInside } from "./dns.ts";
-import { discoveryOf, dnsLines, dnsMatches, linkChain, resolverLines, setName, sourceRouted } from "./gate-lines.ts";
+import {
+  answerLines,
+  foreignLan,
+  laneLines2,
+  lateQueryLines,
+  passes,
+  outsideQueries,
+  sharedChains2,
+  tunnelLines,
+} from "./gate-lanes.ts";
+import { discoveryOf, linkChain, sourceRouted } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
 import { dhcpIn, dhcpOut, neighboursIn, neighboursOut } from "./link-local.ts";
 import {
   accept,
+  chain,
   daddr,
-  daddrSet,
   drop,
   established,
   icmp,
   icmp6,
   iif,
   inReply,
+  isPassed,
   jump,
   mark,
   notDaddr,
@@ -32,7 +41,6 @@ import {
   reject,
   related,
   saddr,
-  saddrSet,
   setMark,
   tcp,
   udp,
@@ -44,6 +52,7 @@ export function inetChains(ground: Ground): readonly NftChain[] {
   const welcome = ground.policy.welcome.length > 0;
   return [
     ...(welcome ? [chain("answer", answer(ground))] : []),
+    ...sharedChains2(ground),
     ...ground.links.map((link, i) => chain(linkChain(i), linkLines(ground, link))),
     ...(ground.open ? [chain("tunnel", tunnelLines(ground))] : []),
     ...(inner.length > 0 ? [chain("from_inner", fromInner(ground)), chain("to_inner", toInner(ground))] : []),
@@ -55,7 +64,7 @@ export function inetChains(ground: Ground): readonly NftChain[] {
 }
 
 /** Only from an outside address of this machine; what has another source is judged by the lines after the jump. */
-function answer(ground: Ground): readonly NftRule[] {
+export function answer(ground: Ground): readonly NftRule[] {
   const sources = [...new Set(ground.links.filter((link) => !link.inner).flatMap((link) => link.sources))];
   return sources.flatMap((source) => [
     setMark("for lock 3: an answer", marks.reply, saddr(source)),
@@ -64,7 +73,7 @@ function answer(ground: Ground): readonly NftRule[] {
 }
 
 /** P7: the inside address exists on culvert0 alone. The last rule catches exactly what names it elsewhere. */
-function prerouting(ground: Ground): readonly NftRule[] {
+export function prerouting(ground: Ground): readonly NftRule[] {
   return [
     ...sourceRouted,
     accept("this machine to itself", iif("lo")),
@@ -102,7 +111,7 @@ function input(ground: Ground): readonly NftRule[] {
   ];
 }
 
-function inFromTunnel(ground: Ground): readonly NftRule[] {
+export function inFromTunnel(ground: Ground): readonly NftRule[] {
   return families
     .filter((family) => ground.carries[family])
     .flatMap((family) => ground.inside[family].map((own) => accept("inside callers", iif(linkName), daddr(own))));
@@ -130,19 +139,20 @@ function callers(ground: Ground, welcome: Welcome): readonly ((kind: "saddr" | "
 
 function directIn(ground: Ground): readonly NftRule[] {
   return ground.links.flatMap((link) =>
-    ground.lanes
-      .filter((set) => leavesBy(ground, set, link))
-      .flatMap((set) =>
-        families
-          .filter((family) => set.prefixes[family].length > 0)
-          .map((family) =>
-            accept("direct: answers", iif(link.name), saddrSet(family, setName(set, family)), established),
-          ),
-      ),
+    answerLines(ground, link).map((m) => accept("direct: answers", iif(link.name), ...m, established)),
   );
 }
 
 function output(ground: Ground, welcome: boolean): readonly NftRule[] {
+  return [
+    ...spoken(ground, welcome),
+    ...ground.links.map((link, i) => jump(`out by ${link.name}`, linkChain(i), oif(link.name))),
+    drop("nothing else leaves (P1)"),
+  ];
+}
+
+/** What the machine sends by its nature, and into the tunnel: all that comes before the rules. */
+export function spoken(ground: Ground, welcome: boolean): readonly NftRule[] {
   const note = "the engine's packets to the node, and to nobody else (P2)";
   return [
     ...sourceRouted,
@@ -153,6 +163,7 @@ function output(ground: Ground, welcome: boolean): readonly NftRule[] {
       ground.inside[family].map((own) => drop("inside addresses stay inside", saddr(own))),
     ),
     drop("nobody marks his own packets as answers", mark(marks.reply)),
+    ...(passes(ground) ? [drop("nor as found to be direct", isPassed)] : []),
     ...ground.endpoints.map((e) =>
       accept(note, mark(marks.engine), daddr(hostPrefix(e.address)), ...ports(udp, { to: e.port })),
     ),
@@ -161,8 +172,6 @@ function output(ground: Ground, welcome: boolean): readonly NftRule[] {
     ...dhcpOut(ground.links),
     ...ground.policy.welcome.flatMap((w) => welcomeOut(ground, w)),
     ...(welcome ? [related4, related6] : []),
-    ...ground.links.map((link, i) => jump(`out by ${link.name}`, linkChain(i), oif(link.name))),
-    drop("nothing else leaves (P1)"),
   ];
 }
 
@@ -181,50 +190,22 @@ function intoTunnel(ground: Ground): readonly NftRule[] {
   ];
 }
 
-/** The rules in order, as far as they concern the tunnel; then everything. */
-function tunnelLines(ground: Ground): readonly NftRule[] {
-  const resolvers = ground.resolvers.filter((server) => asksInside(ground, server));
-  return [
-    ...resolvers.flatMap((server) => resolverLines("names: the tunnel's resolver", hostPrefix(server))),
-    ...refuseDns,
-    ...ground.lanes.flatMap((set) =>
-      inSet(set.prefixes, (family) => {
-        const to = daddrSet(family, setName(set, family));
-        const note = `rule ${set.rule.id}: ${set.lane}`;
-        if (set.lane === "tunnel") return [accept(note, to)];
-        return [set.lane === "block" ? reject(note, to) : drop(note, to)];
-      }),
-    ),
-    accept("the tunnel takes everything else"),
-  ];
-}
-
 function linkLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
   const lan = ground.lan.filter((l) => l.link === link.name);
+  const lanes = laneLines2(ground, link);
   return [
-    ...dnsLines(ground, link, refuseDns),
-    ...lan.map((l) => accept("LAN: on-link and honoured", daddr(l.prefix))),
+    ...outsideQueries(ground, reject),
+    ...lanes.near,
+    ...lan.flatMap((l) => [
+      ...lateQueryLines(ground, daddr(l.prefix)),
+      accept("LAN: on-link and honoured", daddr(l.prefix)),
+    ]),
     ...discoveryOf(ground, link).map((d) => accept(d.note, ...d.matches)),
-    ...laneLines(ground, link),
+    ...(ground.lanes.some((set) => leavesBy(ground, set, link))
+      ? [...foreignLan(ground, link).map((m) => drop("LAN of another link (P4)", ...m)), ...lanes.all]
+      : []),
   ];
 }
-
-/** The rules in order, as far as they concern an outside link: only the direct lane leaves. */
-function laneLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
-  if (!ground.lanes.some((set) => leavesBy(ground, set, link))) return [];
-  return ground.lanes.flatMap((set) =>
-    inSet(set.prefixes, (family) => {
-      const to = daddrSet(family, setName(set, family));
-      const note = `rule ${set.rule.id}: ${set.lane}`;
-      if (ground.direct && leavesBy(ground, set, link)) return [accept(note, to)];
-      return [set.lane === "block" ? reject(note, to) : drop(note, to)];
-    }),
-  );
-}
-
-const refuseDns: readonly NftRule[] = dnsMatches.map((match) =>
-  reject("names: only of a resolver that policy names (P3)", ...match),
-);
 
 /** Containers and virtual machines are held to the same lanes (P10); nobody else is forwarded. */
 function forward(inner: readonly OutsideLink[]): readonly NftRule[] {
@@ -238,6 +219,7 @@ function forward(inner: readonly OutsideLink[]): readonly NftRule[] {
 function fromInner(ground: Ground): readonly NftRule[] {
   return [
     drop("containers mark nothing as the engine's", mark(marks.engine)),
+    ...(passes(ground) ? [drop("nor as found to be direct", isPassed)] : []),
     ...(ground.open
       ? families
           .filter((family) => ground.carries[family])
@@ -256,22 +238,11 @@ function toInner(ground: Ground): readonly NftRule[] {
   ];
 }
 
-function inSet(
-  prefixes: Readonly<Record<Family, readonly unknown[]>>,
-  lines: (family: Family) => readonly NftRule[],
-): readonly NftRule[] {
-  return families.filter((family) => prefixes[family].length > 0).flatMap(lines);
-}
-
 function numberOf(welcome: Welcome): number {
   return welcome.protocol === "tcp" ? tcp : udp;
 }
 
-function chain(name: string, rules: readonly NftRule[]): NftChain {
-  return { name, base: null, rules };
-}
-
-function base(
+export function base(
   name: string,
   hook: "prerouting" | "input" | "forward" | "output",
   priority: number,

@@ -1,13 +1,9 @@
-// Lines that both locks have, each for its own table: source routing, names, discovery.
-import type { Family, Prefix } from "../contract/prefix.ts";
-import { familyOf, hostPrefix } from "../contract/prefix.ts";
+// Lines that both locks have, each for its own table: source routing, names, discovery. Those of rules: gate-lanes.ts.
+import { familyOf } from "../contract/prefix.ts";
 import type { NftMatch, NftRule } from "../plan/nft.ts";
 import { dnsPorts } from "./dns.ts";
 import type { Ground } from "./ground.ts";
-import { laneOf, leavesBy } from "./lanes.ts";
-import type { LaneSet } from "./lanes.ts";
-import { accept, daddr, drop, icmp6, known, ports, protocol, udp } from "./nft-words.ts";
-import { has } from "./prefix-set.ts";
+import { daddr, drop, icmp6, known, ports, protocol, udp } from "./nft-words.ts";
 import type { OutsideLink } from "./uplinks.ts";
 
 /** Chains of the outside links, the same names in both tables. */
@@ -21,29 +17,6 @@ export const sourceRouted: readonly NftRule[] = [
   drop("source routed: strict", { kind: "ip-option", option: "ssrr" }),
   drop("source routed: routing header", { kind: "routing-header" }),
 ];
-
-export function setName(set: LaneSet, family: Family): string {
-  return `rule${set.place}_v${family}`;
-}
-
-/** Port 53 and 853 leave by a link outside only to a resolver that policy names and whose lane leads there (P3). */
-export function dnsLines(ground: Ground, link: OutsideLink, refuse: readonly NftRule[]): readonly NftRule[] {
-  const here = ground.policy.dns.servers.filter((server) => {
-    if (familyOf(server) === 6 && ground.policy.ipv6 === "block") return false;
-    const lane = laneOf(ground, server);
-    if (lane.kind === "lan") return lane.link === link.name;
-    if (lane.kind !== "direct" || !ground.direct) return false;
-    return ground.lanes.some((set) => has(set.prefixes, hostPrefix(server)) && leavesBy(ground, set, link));
-  });
-  return [
-    ...here.flatMap((server) => resolverLines(`names: ${server} is named by policy`, hostPrefix(server))),
-    ...refuse,
-  ];
-}
-
-export function resolverLines(note: string, server: Prefix): readonly NftRule[] {
-  return dnsMatches.map((match) => accept(note, daddr(server), ...match));
-}
 
 export const dnsMatches: readonly (readonly NftMatch[])[] = dnsPorts.map(({ protocol, port }) =>
   ports(protocol, { to: port }),

@@ -2,12 +2,12 @@
 // judges frames, also those no other hook sees. Both repeat the policy independently of routing (P8). Chains end in a
 // drop RULE besides their policy (A) and are rewritten in place. Which packets each line is for stands in its note; the
 // table of all of it is in helper/README.md.
-import type { NftSet, NftTable } from "../plan/nft.ts";
+import type { NftTable } from "../plan/nft.ts";
 import { linkName, tableName } from "../plan/numbers.ts";
 import { egressChains } from "./gate-egress.ts";
 import { inetChains } from "./gate-inet.ts";
-import { setName } from "./gate-lines.ts";
-import { families } from "./ground.ts";
+import { setsOf } from "./gate-lanes.ts";
+import { onlyEgressChains, onlyInetChains } from "./gate-only.ts";
 import type { Ground } from "./ground.ts";
 
 export function gateOf(ground: Ground): readonly NftTable[] {
@@ -16,18 +16,19 @@ export function gateOf(ground: Ground): readonly NftTable[] {
   const devices = devicePrefix ? ({ kind: "all" } as const) : ({ kind: "names", names } as const);
   const sets = setsOf(ground);
   return [
-    { family: "inet", name: tableName, owned: owner, sets, chains: inetChains(ground) },
-    { family: "netdev", name: tableName, owned: owner, sets, chains: egressChains(ground, devices) },
+    {
+      family: "inet",
+      name: tableName,
+      owned: owner,
+      sets,
+      chains: ground.only ? onlyInetChains(ground) : inetChains(ground),
+    },
+    {
+      family: "netdev",
+      name: tableName,
+      owned: owner,
+      sets,
+      chains: ground.only ? onlyEgressChains(ground, devices) : egressChains(ground, devices),
+    },
   ];
-}
-
-function setsOf(ground: Ground): readonly NftSet[] {
-  return ground.lanes.flatMap((set) =>
-    families
-      .filter((family) => set.prefixes[family].length > 0)
-      .map((family): NftSet => {
-        const type = family === 4 ? "ipv4_addr" : "ipv6_addr";
-        return { name: setName(set, family), type, elements: set.prefixes[family] };
-      }),
-  );
 }

@@ -1,11 +1,13 @@
 // What every part of the compiler asks: the wish, the machine and the far end, with the answers worked out once.
-import type { Policy } from "../contract/policy.ts";
+import type { Lane, Policy } from "../contract/policy.ts";
 import { addressOf, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Family, Prefix } from "../contract/prefix.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { PlanState } from "../plan/plan.ts";
+import { appGroups } from "./apps.ts";
+import type { AppGroups } from "./apps.ts";
 import { laneOf, lanesOf } from "./lanes.ts";
 import type { LaneSet } from "./lanes.ts";
 import { mtuOf } from "./tunnel.ts";
@@ -26,16 +28,21 @@ export interface Ground extends Request {
   readonly links: readonly OutsideLink[];
   readonly lan: readonly LanPrefix[];
   readonly lanes: readonly LaneSet[];
+  readonly apps: AppGroups;
+  /** Mode "only": what no rule names is left alone, as if Culvert were not there. */
+  readonly only: boolean;
+  /** The lane of what no rule names. */
+  readonly otherwise: Lane;
   /** Addresses of this machine in the tunnel. */
   readonly inside: Readonly<Record<Family, readonly Prefix[]>>;
   /** Which families the tunnel takes; the other is blocked. */
   readonly carries: Readonly<Record<Family, boolean>>;
   readonly endpoints: readonly Exit["endpoint"][];
-  /** Resolvers that policy names, or else the node. */
+  /** Resolvers that policy names, or else the node; in mode "only" the machine's own are left alone. */
   readonly resolvers: readonly Address[];
   /** Packets may enter the tunnel. */
   readonly open: boolean;
-  /** The direct lane leaves: in every state but while connecting. */
+  /** The direct lane leaves: in every state but while connecting; in mode "only" always. */
   readonly direct: boolean;
   /** culvert0 is there, or is to be made. */
   readonly adapter: boolean;
@@ -56,7 +63,11 @@ export function groundOf(request: Request): Ground {
     4: inside[4].length > 0 && carriesFamily(exit, 4),
     6: policy.ipv6 === "carry" && facts.features.ipv6 && mtu >= 1280 && inside[6].length > 0 && carriesFamily(exit, 6),
   };
-  const lanes = { lan: lanOf(policy, facts, links), lanes: lanesOf(policy) };
+  const lan = lanOf(policy, facts, links);
+  const apps = appGroups(policy);
+  const only = policy.mode === "only";
+  const otherwise: Lane = only ? "direct" : "tunnel";
+  const lanes = { lan, lanes: lanesOf(policy, lan, apps), apps, only, otherwise };
   const open = exit !== null && (state === "connected" || state === "switching");
   const previous = state === "switching" ? [request.previous ?? null] : [];
   return {
@@ -70,7 +81,7 @@ export function groundOf(request: Request): Ground {
     endpoints: [exit, ...previous].filter((e) => e !== null).map((e) => e.endpoint),
     resolvers: resolversOf({ ...request, exit }, carries, lanes),
     open,
-    direct: state !== "connecting",
+    direct: only || state !== "connecting",
     adapter: exit !== null && (state !== "locked" || facts.links.some((l) => l.name === linkName)),
     mtu,
   };
@@ -89,9 +100,10 @@ function carriesFamily(exit: Exit | null, family: Family): boolean {
 function resolversOf(
   request: Request,
   carries: Ground["carries"],
-  lanes: Pick<Ground, "lan" | "lanes">,
+  lanes: Pick<Ground, "lan" | "lanes" | "only" | "otherwise">,
 ): readonly Address[] {
   const named = request.policy.dns.servers;
+  if (named.length === 0 && lanes.only) return [];
   if (named.length === 0) return request.exit?.dns.filter((server) => carries[familyOf(server)]) ?? [];
   return named.filter((server) => {
     const lane = laneOf(lanes, server).kind;

@@ -5,13 +5,14 @@
 //
 // IPv6 asks twice: after a refusal it takes any address of the machine and asks again with that (ip6_dst_lookup_tail), so
 // a plain `from` rule would carry past the stop whatever the stop refused. There the rules name the welcomed services'
-// ports as well.
+// ports as well. In mode "only" they do so in both families and lead to main: what no rule names needs no help, and an
+// answer only has to pass before a rule that would send it into the tunnel.
 import { familyOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
-import { firstMetric, maxUplinks, priorities, tables } from "../plan/numbers.ts";
+import { firstMetric, mainTable, maxUplinks, priorities, tables } from "../plan/numbers.ts";
 import type { PlanRoute, PlanRule } from "../plan/plan.ts";
 import type { Ground } from "./ground.ts";
-import { anywhere, outOf, unreachable } from "./tunnel.ts";
+import { aimed, anywhere, outOf, unreachable } from "./tunnel.ts";
 import type { OutsideLink } from "./uplinks.ts";
 
 export function identityRules(ground: Ground, family: Family): readonly PlanRule[] {
@@ -25,26 +26,27 @@ export function identityRules(ground: Ground, family: Family): readonly PlanRule
   return [
     ...ground.inside[family].map((from) => rule(priorities.inside, from, tables.tunnel)),
     ...[...outside].flatMap(([from, table]) => {
-      const plain = rule(priorities.outside, from, table);
-      return family === 4 ? [plain] : services(ground).map((service) => ({ ...plain, ...service }));
+      const plain = rule(priorities.outside, from, ground.only ? mainTable : table);
+      if (family === 4 && !ground.only) return [plain];
+      return services(ground, family).map((service) => ({ ...plain, ...service }));
     }),
   ];
 }
 
-/** Welcomed services and their callers, IPv6. A rule cannot say port 65535 (L): such a service answers in IPv4 only. */
-function services(ground: Ground): readonly Pick<PlanRule, "protocol" | "sport" | "to">[] {
+/** Welcomed services and their callers. A rule cannot say port 65535 (L): such a service is answered by plain rules only. */
+function services(ground: Ground, family: Family): readonly Pick<PlanRule, "protocol" | "sport" | "to">[] {
   const said = ground.policy.welcome
-    .filter((w) => ground.policy.ipv6 !== "block" && w.port < 65535)
+    .filter((w) => (family === 4 || ground.policy.ipv6 !== "block") && w.port < 65535)
     .flatMap((w) => {
       const service = { protocol: w.protocol === "tcp" ? 6 : 17, sport: { from: w.port, to: w.port } };
       if (w.from.length === 0) return [service];
-      return w.from.filter((to) => familyOf(to) === 6).map((to) => ({ ...service, to }));
+      return w.from.filter((to) => familyOf(to) === family).map((to) => ({ ...service, ...aimed(to) }));
     });
   return [...new Map(said.map((s) => [JSON.stringify(s), s])).values()];
 }
 
 export function identityRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
-  if (family === 6 && services(ground).length === 0) return [];
+  if (ground.only || (family === 6 && services(ground, 6).length === 0)) return [];
   const sharers = new Map<string, number>();
   const laid = tablesOf(ground).flatMap(([link, table]) => {
     const onLink = link.neighbours

@@ -1,8 +1,8 @@
 // Small verbs for the gate: each gives one match or one rule of plan/nft.ts.
 import type { Family, Prefix } from "../contract/prefix.ts";
 import { parsePrefix } from "../contract/prefix.ts";
-import type { NftMatch, NftRule, NftVerdict } from "../plan/nft.ts";
-import { markMask } from "../plan/numbers.ts";
+import type { NftChain, NftMatch, NftRule, NftVerdict } from "../plan/nft.ts";
+import { appMask, markMask, passedBit } from "../plan/numbers.ts";
 
 export const accept = (note: string, ...matches: NftMatch[]): NftRule => rule(note, { kind: "accept" }, matches);
 /** Counted: what a person is shown as let out beside the tunnel by policy. */
@@ -21,9 +21,17 @@ export const jump = (note: string, chain: string, ...matches: NftMatch[]): NftRu
 export const setMark = (note: string, value: number, ...matches: NftMatch[]): NftRule =>
   rule(note, { kind: "set-mark", mask: markMask, value }, matches);
 
+export const goBack = (note: string, ...matches: NftMatch[]): NftRule => rule(note, { kind: "return" }, matches);
+
 export const iif = (name: string): NftMatch => ({ kind: "iifname", name });
 export const oif = (name: string): NftMatch => ({ kind: "oifname", name });
 export const mark = (value: number): NftMatch => ({ kind: "mark", mask: markMask, value });
+/** Whatever lock 2 has added to it. */
+export const appMark = (value: number): NftMatch => ({ kind: "mark", mask: appMask, value });
+/** Lock 2 has let it out beside the tunnel. */
+export const isPassed: NftMatch = { kind: "mark", mask: passedBit, value: passedBit };
+export const setPassed = (note: string): NftRule =>
+  rule(note, { kind: "set-mark", mask: passedBit, value: passedBit }, []);
 export const saddr = (prefix: Prefix): NftMatch => ({ kind: "saddr", prefix });
 export const daddr = (prefix: Prefix): NftMatch => ({ kind: "daddr", prefix });
 export const notDaddr = (prefix: Prefix): NftMatch => ({ kind: "daddr", not: true, prefix });
@@ -51,6 +59,11 @@ export function ports(number: number, ends: { readonly from?: number; readonly t
   if (ends.from !== undefined) out.push({ kind: "sport", from: ends.from, to: ends.from });
   if (ends.to !== undefined) out.push({ kind: "dport", from: ends.to, to: ends.to });
   return out;
+}
+
+/** A chain that is jumped to. */
+export function chain(name: string, rules: readonly NftRule[]): NftChain {
+  return { name, base: null, rules };
 }
 
 export function known(text: string): Prefix {

@@ -38,6 +38,30 @@ export function inside(set: PrefixSet, outer: Prefix): readonly Prefix[] {
   return out;
 }
 
+/** Of a list, those that the set covers; for a set of few. */
+export function within(prefixes: readonly Prefix[], outer: PrefixSet): readonly Prefix[] {
+  const by = { 4: wordsOf(outer[4]), 6: wordsOf(outer[6]) };
+  if (by[4].length + by[6].length === 0) return [];
+  const words = new Uint32Array(4);
+  return prefixes.filter((prefix) => {
+    const outers = by[familyOf(prefix)];
+    if (outers.length === 0) return false;
+    readWords(prefix, words, 0);
+    const length = lengthOf(prefix);
+    return outers.some(
+      (o) => o.length <= length && sameHead(words, 0, o.words, 0, offset(familyOf(prefix)) + o.length),
+    );
+  });
+}
+
+function wordsOf(prefixes: readonly Prefix[]): readonly { readonly words: Uint32Array; readonly length: number }[] {
+  return prefixes.map((prefix) => {
+    const words = new Uint32Array(4);
+    readWords(prefix, words, 0);
+    return { words, length: lengthOf(prefix) };
+  });
+}
+
 /** How many of the set begin at or before this one: a walk by halving over sorted, disjoint prefixes. */
 function placeOf(set: PrefixSet, prefix: Prefix): number {
   const list = set[familyOf(prefix)];

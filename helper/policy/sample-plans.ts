@@ -1,7 +1,9 @@
 // The requests whose plans are kept as golden text in golden/, by name; the net test feeds the same to `ip` and `nft`.
-import type { Form, PolicyRule } from "../contract/policy.ts";
+import type { Form, Policy, PolicyRule } from "../contract/policy.ts";
+import type { Facts } from "../plan/facts.ts";
 import type { Request } from "./ground.ts";
 import {
+  address,
   direct,
   dockerHost,
   dualStack,
@@ -28,7 +30,70 @@ const rules: readonly PolicyRule[] = [
   },
 ];
 
+/** Every selector, alone and together, in an order that matters. */
+const selective: readonly PolicyRule[] = [
+  { id: "mail", name: "mail", match: { protocol: "tcp", ports: [{ from: 25, to: 25 }] }, lane: "block" },
+  { id: "printer", name: "printer", match: { destination: [prefix("192.168.1.50/32")] }, lane: "block" },
+  {
+    id: "curl",
+    name: "curl",
+    match: { apps: [{ kind: "executable", path: "/usr/bin/curl" }], destination: [prefix("198.51.100.128/25")] },
+    lane: "tunnel",
+  },
+  {
+    id: "games",
+    name: "games",
+    match: {
+      ...{ users: [1000, 1001, 1004], protocol: "udp" },
+      ports: [
+        { from: 3478, to: 3480 },
+        { from: 27_000, to: 65_535 },
+      ],
+    },
+    lane: "direct",
+  },
+  {
+    id: "browsers",
+    name: "browsers",
+    match: {
+      apps: [
+        { kind: "executable", path: "/usr/bin/curl" },
+        { kind: "flatpak", id: "org.mozilla.firefox" },
+      ],
+    },
+    lane: "direct",
+  },
+  {
+    id: "containers",
+    name: "containers",
+    match: { source: [prefix("172.17.0.0/16"), prefix("fd17::/64")], destination: [prefix("192.0.2.0/24")] },
+    lane: "direct",
+  },
+  { id: "ping", name: "ping", match: { protocol: "icmp" }, lane: "direct" },
+];
+const marking = (facts: Facts): Facts => ({ ...facts, features: { ...facts.features, appMarks: "bpf" } });
+
 const inForm = (form: Form): Partial<Request> => ({ policy: policy({ form, rules: [...rules] }) });
+
+/** The company's network and one program inside, everything else as if Culvert were not there. */
+const onlyWork: Partial<Policy> = {
+  mode: "only",
+  rules: [
+    direct("canteen", "10.1.2.0/24"),
+    {
+      id: "work",
+      name: "work",
+      match: { destination: [prefix("10.0.0.0/8"), prefix("2001:db8:6::/48")] },
+      lane: "tunnel",
+    },
+    { id: "ads", name: "ads", match: { destination: [prefix("192.0.2.0/24")], protocol: "tcp" }, lane: "block" },
+  ],
+};
+function only(part: Partial<Policy> = {}): Policy {
+  const app = { id: "mail", name: "mail", lane: "tunnel" } as const;
+  const mail: PolicyRule = { ...app, match: { apps: [{ kind: "snap", name: "thunderbird" }] } };
+  return policy({ ...onlyWork, rules: [...(onlyWork.rules ?? []), mail], ...part });
+}
 
 export const samplePlans: Readonly<Record<string, Request>> = {
   "laptop-connected": request(laptop, "connected"),
@@ -58,6 +123,19 @@ export const samplePlans: Readonly<Record<string, Request>> = {
         { protocol: "tcp", port: 22, from: [prefix("192.0.2.0/24")] },
       ],
     }),
+  }),
+  "selectors-connected": request(marking(dualStack), "connected", { policy: policy({ rules: [...selective] }) }),
+  "selectors-locked": request(marking(dualStack), "locked", { policy: policy({ rules: [...selective] }) }),
+  "selectors-docker": request(marking(dockerHost), "connected", { policy: policy({ rules: [...selective] }) }),
+  "only-connected": request(marking(dualStack), "connected", { policy: only() }),
+  "only-connecting": request(marking(dualStack), "connecting", { policy: only() }),
+  "only-locked": request(marking(dualStack), "locked", { policy: only() }),
+  "only-off-from-boot": request(dualStack, "off", { exit: null, policy: policy({ ...onlyWork, killSwitch: "boot" }) }),
+  "only-names": request(dualStack, "connected", {
+    policy: policy({ ...onlyWork, dns: { servers: [address("10.1.0.53")] }, ipv6: "block" }),
+  }),
+  "only-docker": request(marking(dockerHost), "connected", {
+    policy: only({ welcome: [{ protocol: "tcp", port: 22, from: [] }] }),
   }),
   "metric-connected": request(dualStack, "connected", inForm("metric")),
   "metric-connecting": request(dualStack, "connecting", inForm("metric")),

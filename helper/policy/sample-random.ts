@@ -1,7 +1,8 @@
 // Random machines, policies and nodes for tests: what a network may claim and a user may wish, in any mixture.
 import fc from "fast-check";
 
-import { formSchema, type Policy } from "../contract/policy.ts";
+import { formSchema } from "../contract/policy.ts";
+import type { App, Policy, PolicyMatch, PortRange } from "../contract/policy.ts";
 import type { Facts, RouteFact } from "../plan/facts.ts";
 import type { PlanState } from "../plan/plan.ts";
 import type { Request } from "./ground.ts";
@@ -71,8 +72,9 @@ export const anyFacts: fc.Arbitrary<Facts> = fc
     routes: fc.array(anyPushed, { maxLength: 4 }),
     ipv6: fc.boolean(),
     devicePrefix: fc.boolean(),
+    appMarks: fc.constantFrom("bpf" as const, "bpf" as const, "none" as const),
   })
-  .map(({ links, there, routes, ipv6, devicePrefix }) => {
+  .map(({ links, there, routes, ipv6, devicePrefix, appMarks }) => {
     const kept = kinds.flatMap((kind, i) => {
       const spec = links[i];
       // a port without its bridge is none
@@ -84,20 +86,52 @@ export const anyFacts: fc.Arbitrary<Facts> = fc
       routes.filter((r) => names.includes(r.legs[0]?.dev ?? "")),
       ipv6,
     );
-    return { ...facts, features: { ...facts.features, devicePrefix } };
+    return { ...facts, features: { ...facts.features, devicePrefix, appMarks } };
+  });
+
+const sourcesOfRules = ["172.17.0.0/16", "192.168.1.0/24", "0.0.0.0/2", "10.0.0.0/8", "fd12:3456::/64", "::/0"];
+const apps: readonly App[] = [
+  { kind: "executable", path: "/usr/bin/curl" },
+  { kind: "desktop", id: "org.mozilla.firefox" },
+  { kind: "flatpak", id: "org.signal.Signal" },
+];
+const ranges: readonly PortRange[] = [
+  { from: 53, to: 53 },
+  { from: 443, to: 443 },
+  { from: 1024, to: 65535 },
+  { from: 0, to: 65535 },
+];
+
+/** Any mixture of selectors: half of the rules ask for addresses only, the others for anything at all. */
+const anyMatch: fc.Arbitrary<PolicyMatch> = fc
+  .record({
+    destination: fc.uniqueArray(fc.constantFrom(...destinations.map(prefix)), { minLength: 1, maxLength: 4 }),
+    source: fc.uniqueArray(fc.constantFrom(...sourcesOfRules.map(prefix)), { minLength: 1, maxLength: 2 }),
+    users: fc.uniqueArray(fc.constantFrom(0, 1000, 1001, 65534), { minLength: 1, maxLength: 3 }),
+    apps: fc.uniqueArray(fc.constantFrom(...apps), { minLength: 1, maxLength: 2, selector: (app) => app.kind }),
+    protocol: fc.constantFrom("tcp" as const, "udp" as const, "icmp" as const),
+    ports: fc.uniqueArray(fc.constantFrom(...ranges), { minLength: 1, maxLength: 2, selector: (range) => range.from }),
+    kept: fc.nat(63),
+    plain: fc.boolean(),
+  })
+  .map(({ kept, plain, ...all }) => {
+    if (plain) return { destination: all.destination };
+    const fields = Object.entries(all).filter((_, i) => (kept >> i) % 2 === 1);
+    // ICMP has no ports: that is a contradiction, and refused
+    const icmp = fields.some(([, value]) => value === "icmp");
+    return Object.fromEntries(fields.filter(([field]) => !icmp || field !== "ports"));
   });
 
 const anyRule = fc.record({
   id: fc.constantFrom("a", 'quote " and \\', "кавычка", "x".repeat(64)),
   name: fc.constant("rule"),
-  match: fc.record({
-    destination: fc.uniqueArray(fc.constantFrom(...destinations.map(prefix)), { minLength: 1, maxLength: 4 }),
-  }),
+  match: anyMatch,
   lane: fc.constantFrom("tunnel" as const, "direct" as const, "block" as const),
 });
 
 export const anyPolicy: fc.Arbitrary<Policy> = fc
   .record({
+    mode: fc.constantFrom("everything" as const, "everything" as const, "only" as const),
     rules: fc.array(anyRule, { maxLength: 4 }),
     lan: fc.record({
       allow: fc.boolean(),

@@ -18,7 +18,9 @@ import type { Ground } from "./ground.ts";
 import { prefixSet } from "./prefix-set.ts";
 
 export function takeoverRules({ policy }: Ground, family: Family): readonly PlanRule[] {
-  if (policy.form !== "table") return [];
+  // mode "only" takes nothing over, what no rule names falls to main; but for IPv6 that policy blocks
+  const only = policy.mode === "only";
+  if (only ? family === 4 || policy.ipv6 === "carry" : policy.form !== "table") return [];
   const catchAll = { family, priority: priorities.catchAll, action: { kind: "lookup", table: tables.tunnel } } as const;
   // In IPv4 such a rule would only break other programs' `ip route add` (kernel/README E). In IPv6 the unreachable route
   // sits on lo, goes with it, and a socket bound to a device never sees it (B, C).
@@ -29,7 +31,7 @@ export function takeoverRules({ policy }: Ground, family: Family): readonly Plan
 export function takeoverRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
   const { policy, facts } = ground;
   const form = mainFormOf(policy.form, facts, family);
-  if (form === null) return [];
+  if (form === null || policy.mode === "only") return [];
   const taken = new Set(foreign(facts, family).map(({ prefix, metric }) => `${prefix} ${metric}`));
   const lay = (prefix: Prefix, metric: number, to: PlanRoute["to"]): PlanRoute[] =>
     // a second route with the same key would take the other's place, and it is not ours to take
@@ -67,7 +69,7 @@ export function outranking(ground: Ground): readonly RouteFact[] {
   const { policy, facts } = ground;
   return ([4, 6] as const).flatMap((family) => {
     const form = mainFormOf(policy.form, facts, family);
-    if (form === null || !ground.carries[family]) return [];
+    if (form === null || ground.only || !ground.carries[family]) return [];
     return foreign(facts, family).filter((r) => {
       if (ground.lan.some((l) => covers(l.prefix, r.prefix)) || isOfEveryLink(r.prefix)) return false;
       return pieces[form][family].some((piece) => {

@@ -1,6 +1,6 @@
 // What goes in: the adapter, and the own table that leads there. Under the tunnel's routes lies an unreachable default, so
 // that routing alone fails closed. Who is sent to the table is takeover.ts's, and that of rules before it.
-import { familyOf, parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
+import { familyOf, lengthOf, parseInterfaceAddress, parsePrefix } from "../contract/prefix.ts";
 import type { Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { Exit } from "../plan/exit.ts";
 import { firstMetric, lastMetric, linkName, minMtu, overhead, tables, txQueueLen } from "../plan/numbers.ts";
@@ -40,6 +40,11 @@ export function intoTunnel(family: Family, table: number, prefix: Prefix): PlanR
 
 export function unreachable(family: Family, table: number, prefix: Prefix): PlanRoute {
   return { family, table, prefix, metric: lastMetric, to: { kind: "unreachable" } };
+}
+
+/** The kernel tells a rule to everywhere without its `to`, and what is read back must compare equal. */
+export function aimed(to: Prefix): { readonly to?: Prefix } {
+  return lengthOf(to) === 0 ? {} : { to };
 }
 
 /** By a gateway or onto a link, as main has it. `onlink`: our rules must not be asked whether the gateway is there (E). */

@@ -11,9 +11,9 @@ import {
 } from "../contract/prefix.ts";
 import { markMask, marks, minMtu } from "../plan/numbers.ts";
 import { explore, type Cube } from "./classes.ts";
-import { isToMany, oneOf } from "./fib.ts";
+import { isToMany, linkLocal6, oneOf } from "./fib.ts";
 import { uplinksOf } from "./faults.ts";
-import type { Finding, Looked, Property } from "./leaks.ts";
+import { unsayable, type Finding, type Looked, type Property } from "./leaks.ts";
 import { localTable, mainTable, type Machine } from "./machine.ts";
 import { ctStates, type Origin, type Packet } from "./packet.ts";
 import { leftOut, outranked } from "./outranked.ts";
@@ -63,7 +63,7 @@ const intoTunnel = ({ plan }: State): Routing => ({ kind: "any", devices: plan.l
 
 /** P5 and P6 by the gate alone: what a rule sends elsewhere does not enter the tunnel, nor does an outside source. */
 export function tunnelGate(state: State): Looked {
-  const { wanted, machine } = state;
+  const { wanted, machine, policy } = state;
   const all = starts(state, [...sockets(state, null, "set"), ...sockets(state, null, "unset")]);
   const into = intoTunnel(state);
   const inside = (packet: Packet): boolean => {
@@ -73,9 +73,12 @@ export function tunnelGate(state: State): Looked {
     return end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
   };
   const lane: Judge = (packet) => {
-    if (!inside(packet) || wanted.isLan(packet) || wanted.isQuery(packet)) return null;
+    if (!inside(packet) || wanted.isLan(packet)) return null;
     const wish = wanted.lane(packet);
-    return wish.lane === "tunnel" ? null : { wanted: wish.lane };
+    // P3 says what becomes of names
+    if (wanted.isQuery(packet) && wish.lane !== "block") return null;
+    // in mode "only" who has an inside address answers by it
+    return wish.lane === "tunnel" || (wish.rule === null && policy.mode === "only") ? null : { wanted: wish.lane };
   };
   const source: Judge = (packet) =>
     !inside(packet) || wanted.isInside("source", packet) ? null : { wanted: "inside source" };
@@ -105,53 +108,70 @@ export function localNetwork(state: State): Looked {
     if (end.kind !== "left" || machine.links.get(end.device)?.tunnel === true) return null;
     if (wanted.beside(packet, end.device) !== "lan" || wanted.lane(packet).lane === "direct") return null;
     const here = wanted.lan.some((l) => l.device === end.device && packet.destination(oneOf(l.prefix)));
-    return end.gateway === null && here ? null : { wanted: "a neighbour" };
+    // mode "only" leaves the local network to main
+    return (end.gateway === null && here) || state.policy.mode === "only" ? null : { wanted: "a neighbour" };
   });
 }
 
 /** P5: every packet of a program that names neither device nor source goes exactly where its first rule says. */
 export function lanes(state: State): Looked {
-  const all = starts(state, sockets(state, null, "unset")).flatMap((cube) =>
-    [0, marks.tunnel, marks.direct, marks.block].map((mark) => marked(cube, mark)),
-  );
+  const programs = sockets(state, null, "unset").filter((o) => o.kind !== "socket" || !o.kernel);
+  const all = starts(state, programs).flatMap((cube) => state.wanted.marks.map((mark) => marked(cube, mark)));
+  const { confused } = state.wanted;
+  if (confused !== null) return { classes: 0, findings: [unlike(state, confused)] };
   return judged(state, "P5", all, (packet) => judgeLane(state, packet));
 }
 
+function unlike(state: State, marks: string): Finding {
+  const { machine } = state;
+  const none = { fault: "none", machine, routing: { kind: "model" }, cube: null } as const;
+  return { property: "P5", ...none, data: { wanted: "programs told apart", marks } };
+}
+
 function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
-  const { wanted, machine, bare } = state;
+  const { wanted, machine, bare, policy } = state;
   if (isOwn(packet) || !ordinary(packet)) return null;
-  if (wanted.isLan(packet)) return onItsLink(state, packet);
-  const { lane } = wanted.lane(packet);
-  // P3 says what becomes of other queries
-  if (wanted.isQuery(packet) && !wanted.isResolver(packet)) return null;
-  const bareEnd = lane === "direct" ? walk(bare, packet).end : null;
   const walked = walk(machine, packet);
-  const { end } = walked;
+  const { end, steps } = walked;
   const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
-  if (packet.family === 6 && state.policy.ipv6 === "block") return end.kind === "left" ? { wanted: "refused" } : null;
-  // the resolvers are asked through the tunnel whatever a rule says of their networks
-  if (inTunnel && wanted.isQuery(packet)) return wanted.isInside("source", packet) ? null : { wanted: "inside source" };
+  if (wanted.isLan(packet)) return onItsLink(state, packet, end);
+  const sourceKnown = steps.some((step) => step.kind === "source" && step.address !== null);
+  const { lane, rule } = wanted.lane(packet, sourceKnown);
+  if (packet.family === 6 && policy.ipv6 === "block") return end.kind === "left" ? { wanted: "refused" } : null;
   if (lane === "block") return end.kind === "left" || end.kind === "delivered" ? { wanted: "refused" } : null;
+  // P3 says what becomes of other queries
+  if (wanted.isQuery(packet) && !wanted.isResolver(packet) && rule?.match.ports === undefined) return null;
+  // L, 8.16: no rule of routing can say port 65535: refused by the gate
+  if (unsayable(policy) && packet.dport(65535, 65535)) return null;
   if (lane === "tunnel") {
+    // 3.13: who was let out beside and so got an outside source cannot go in any more; the gate refuses him
+    if (rule?.match.source !== undefined) return end.kind === "left" && !inTunnel ? { wanted: "tunnel" } : null;
     // what the node does not carry may be refused here or there, but goes nowhere else: that is P1
     if (!wanted.carries(packet) || (packet.family === 6 && (state.plan.link?.mtu ?? 0) < minMtu)) return null;
     if (inTunnel) return wanted.isInside("source", packet) ? null : { wanted: "tunnel" };
     // a limit of the forms that lie in main, and said as one; that it does not leave either is P1
     return leftOut(state, packet) || outranked(state, packet, walked) ? null : { wanted: "tunnel" };
   }
-  if (bareEnd?.kind !== "left" || !bareEnd.gateway || !numbered(state, packet.family)) return null;
+  // a rule by source means whoever has it already; who has none gets that of its lane (3.13)
+  if (rule?.match.source !== undefined) return inTunnel ? { wanted: "beside" } : null;
+  // link-local addresses that no link has are nobody's
+  if (packet.family === 6 && packet.destination(linkLocal6)) return null;
+  const bareEnd = walk(bare, packet).end;
+  if (bareEnd.kind !== "left" || !bareEnd.gateway || !numbered(state, packet.family)) return null;
   // by main's own way, or by an uplink's gateway: a route that a network pushed into main does not count (TunnelVision)
   const uplink = end.kind === "left" && uplinksOf(state.facts).includes(end.device);
   return uplink || same(end, bareEnd) ? null : { wanted: say(bareEnd) };
 }
 
 /** The local network: to the neighbour, by a device that has the prefix. */
-function onItsLink({ wanted, machine }: State, packet: Packet): ReturnType<Judge> {
+function onItsLink({ wanted, policy, bare }: State, packet: Packet, end: End): ReturnType<Judge> {
   if (wanted.isQuery(packet) || wanted.lan.some((l) => !sayable(l.device))) return null;
-  const { end } = walk(machine, packet);
   const here = (device: string): boolean =>
     wanted.lan.some((l) => l.device === device && packet.destination(oneOf(l.prefix)));
-  return end.kind === "left" && end.gateway === null && here(end.device) ? null : { wanted: "a neighbour" };
+  if (end.kind === "left" && end.gateway === null && here(end.device)) return null;
+  if (policy.mode !== "only") return { wanted: "a neighbour" };
+  const bareEnd = walk(bare, packet).end;
+  return end.kind === bareEnd.kind ? null : { wanted: say(bareEnd) };
 }
 
 /** P3 inside the tunnel: a query goes to a resolver that policy or node names, and to nobody else. */
@@ -161,6 +181,9 @@ export function names(state: State): Looked {
   return judged(state, "P3", all, (packet) => {
     if (!wanted.isQuery(packet) || wanted.isResolver(packet)) return null;
     const { end } = walk(machine, packet);
+    // who writes a rule for the port means its queries
+    const { lane, rule } = wanted.lane(packet);
+    if (lane === "tunnel" && rule?.match.ports !== undefined) return null;
     return end.kind === "left" && machine.links.get(end.device)?.tunnel === true ? { wanted: "refused" } : null;
   });
 }
@@ -184,7 +207,8 @@ export function identities(state: State): Looked {
     )
       return null;
     // L, 8.16: no rule can say port 65535, and IPv6 needs one that names the port
-    if (packet.family === 6 && (policy.ipv6 === "block" || packet.sport(65535, 65535))) return null;
+    if (packet.family === 6 && policy.ipv6 === "block") return null;
+    if ((packet.family === 6 || policy.mode === "only") && packet.sport(65535, 65535)) return null;
     const device = holder(machine, packet);
     const link = state.facts.links.find((l) => l.name === device);
     if (device === null || link === undefined || link.master !== 0 || inner.has(device)) return null;
@@ -209,7 +233,8 @@ export function identities(state: State): Looked {
     if (!welcome && packet.protocol(17, 17) && (packet.dport(68, 68) || packet.dport(546, 546))) return null;
     const bareEnd = welcome ? walk(bare, packet).end : null;
     const { end } = walk(m, packet);
-    if (!welcome) return end.kind === "delivered" ? { wanted: "refused" } : null;
+    // mode "only": who comes in is the machine's own business
+    if (!welcome) return end.kind === "delivered" && policy.mode !== "only" ? { wanted: "refused" } : null;
     return bareEnd?.kind !== "delivered" || end.kind === "delivered" ? null : { wanted: "delivered" };
   };
   return joined(judged(state, "P6", answers, outward), judged(state, "P6", coming(state), inward));
@@ -242,14 +267,56 @@ export function forwarded(state: State): Looked {
     return end.kind === "left" && !inner.has(end.device) ? { wanted: "refused" } : null;
   };
   const others: Judge = (packet, machine) => {
-    if (isOwn(packet) || wanted.isLan(packet) || sourceRouted(packet)) return null;
+    // lock 2 sees packets whole (4.18)
+    if (isOwn(packet) || wanted.isLan(packet) || sourceRouted(packet) || packet.flag("later-fragment")) return null;
     const { lane } = wanted.lane(packet);
     if (lane !== "block") return null;
     const { end } = walk(machine, packet);
     return end.kind === "left" ? { wanted: "refused" } : null;
   };
+  // what masquerades on the way (foreign nft, not modelled) stands between lock 2 and lock 3
+  const before3: Machine = { ...state.machine, nft: state.machine.nft.filter((t) => t.family === "inet") };
+  const containers =
+    state.name === "connected"
+      ? coming(state).filter((c) => c.origin.kind !== "socket" && inner.has(c.origin.device))
+      : [];
   const tunnel: Origin[] = state.plan.link === null ? [] : [{ kind: "arriving", device: state.plan.link.name }];
-  return joined(judged(state, "P10", coming(state), others), judged(state, "P10", starts(state, tunnel), fromNode));
+  return joined(
+    judged(
+      state,
+      "P10",
+      containers,
+      (packet, machine) => judgeForwarded(state, packet, machine),
+      { kind: "model" },
+      before3,
+    ),
+    judged(state, "P10", coming(state), others),
+    judged(state, "P10", starts(state, tunnel), fromNode),
+  );
+}
+
+/** A container's packet goes where its first rule says. */
+function judgeForwarded(state: State, packet: Packet, machine: Machine): ReturnType<Judge> {
+  const { wanted, bare, policy, plan } = state;
+  const { origin } = packet;
+  if (origin.kind !== "arriving" || isOwn(packet) || wanted.isLan(packet) || wanted.isQuery(packet)) return null;
+  const own = wanted.lan.some((l) => l.device === origin.device && packet.source(oneOf(l.prefix)));
+  if (!own || wanted.isOutside("source", packet) || !ordinary(packet) || !packet.ct(ctStates.new)) return null;
+  if (packet.family === 6 && (policy.ipv6 === "block" || packet.destination(linkLocal6) || packet.source(linkLocal6)))
+    return null;
+  const { lane } = wanted.lane(packet);
+  if (unsayable(policy) && packet.dport(65535, 65535)) return null;
+  const walked = walk(machine, packet);
+  const { end } = walked;
+  const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;
+  if (lane === "tunnel") {
+    if (!wanted.carries(packet) || (packet.family === 6 && (plan.link?.mtu ?? 0) < minMtu)) return null;
+    return inTunnel || leftOut(state, packet) || outranked(state, packet, walked) ? null : { wanted: "tunnel" };
+  }
+  if (lane === "block") return end.kind === "left" ? { wanted: "refused" } : null;
+  const bareEnd = walk(bare, packet).end;
+  if (bareEnd.kind !== "left" || !bareEnd.gateway || !numbered(state, packet.family)) return null;
+  return end.kind === "left" && !inTunnel ? null : { wanted: say(bareEnd) };
 }
 
 function judged(

@@ -2,7 +2,7 @@
 // and `prefixes.ts` say about sets of packets is checked against this, and `explain` walks with it.
 import { covers, lengthOf, type Address } from "../contract/prefix.ts";
 import type { Route } from "./machine.ts";
-import { portsOf, type Packet, type PacketValue, type PrefixSet } from "./packet.ts";
+import { first, portsOf, type Packet, type PacketValue, type PrefixSet } from "./packet.ts";
 
 export function concrete(value: PacketValue, routes: readonly Route[]): Packet {
   let mark = value.mark;
@@ -17,7 +17,7 @@ export function concrete(value: PacketValue, routes: readonly Route[]): Packet {
       : routes
           .filter((route) => route.table === table && covers(route.prefix, address))
           .sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix) || a.metric - b.metric);
-  return {
+  const packet: Packet = {
     family: value.family,
     carries: value.carries,
     origin: value.origin,
@@ -40,8 +40,11 @@ export function concrete(value: PacketValue, routes: readonly Route[]): Packet {
     setMark: (mask, wanted) => {
       mark = ((mark & ~mask) | (wanted & mask)) >>> 0;
     },
+    summed: (_part, of) => of(packet),
+    firstOf: (parts, of) => first(parts, (part) => of(part, packet)),
     setSource: (address) => {
       source = address;
     },
   };
+  return packet;
 }

@@ -12,7 +12,7 @@ test("a packet is told by the user's rule, the ip rule, the route, the source an
   expect(told.lane).toBe("direct");
   expect(told.rule).toEqual({ id: "bank", name: "bank", place: 2 });
   expect(told.way.map((w) => w.kind)).toEqual(["rule", "route", "source", "line", "line"]);
-  expect(told.way[0]?.text).toMatch(/^ip rule pref 43\d\d lookup 7611/);
+  expect(told.way[0]?.text).toMatch(/^ip rule pref 44\d\d lookup 7611/);
   expect(told.end).toMatchObject({ kind: "left", device: "wlan0" });
 });
 

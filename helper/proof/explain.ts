@@ -101,7 +101,7 @@ function wishOf({ policy, facts, exit, plan }: Ground, packet: Packet) {
       ...{ lane: end.kind === "delivered" ? ("self" as const) : ("open" as const), rule: null, beside: false },
     });
   }
-  const wanted = wantedOf(policy, facts, exit);
+  const wanted = wantedOf(policy, facts, exit, plan.apps);
   const lan = wanted.isLan(packet);
   const engine = wanted.isEngine(packet);
   const { lane, rule } = wanted.lane(packet);

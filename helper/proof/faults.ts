@@ -17,10 +17,12 @@ export const none: Fault = { name: "none", gate: "whole", change: (machine) => m
 export const bornLater = "new0";
 
 export function faultsOf(facts: Facts): Fault[] {
+  // a machine bears the name of its fault where routes come with it
+  const bringing = new Set(faultRoutes(facts).map((route) => route.only));
   const named = (name: string, change: Fault["change"], gate: Fault["gate"] = "whole"): Fault => ({
     name,
     gate,
-    change: (machine) => ({ ...change(machine), fault: name }),
+    change: (machine) => ({ ...change(machine), fault: bringing.has(name) ? name : null }),
   });
   const each = (what: string, change: (uplink: string) => Fault["change"]): Fault[] =>
     uplinksOf(facts).map((uplink) => named(`${what}: ${uplink}`, change(uplink)));

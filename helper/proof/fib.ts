@@ -2,8 +2,8 @@
 // differently for sockets that name a device. Numbers at the lines are those of the kernel findings.
 import { hostPrefix, lengthOf, type Address, type Family, type Prefix } from "../contract/prefix.ts";
 import type { RuleFact } from "../plan/facts.ts";
-import type { Link, Machine, Route } from "./machine.ts";
-import type { Packet, PrefixSet } from "./packet.ts";
+import { ownRule, type Link, type Machine, type Route } from "./machine.ts";
+import type { Packet, Part, PrefixSet } from "./packet.ts";
 
 export interface Flow {
   /** null: made on this machine, which rules call `iif lo` (8.8, 8.9) */
@@ -35,9 +35,14 @@ const routeErrno = { unreachable: "EHOSTUNREACH", prohibit: "EACCES", blackhole:
 const ruleErrno = { unreachable: "ENETUNREACH", prohibit: "EACCES", blackhole: "EINVAL" } as const;
 
 export function lookup(machine: Machine, packet: Packet, flow: Flow): Decision {
+  const asked = askedBy(machine, packet.family, flow);
+  return packet.summed(asked, (one) => decide(machine, one, flow, asked), endOf);
+}
+
+function decide(machine: Machine, packet: Packet, flow: Flow, asked: Asked): Decision {
   const early = packet.family === 4 ? multicastByDevice(machine, packet, flow) : undefined;
   if (early) return early;
-  const found = byRules(machine, packet, flow);
+  const found = byRules(machine, packet, flow, asked);
   if (found.kind === "refused" && packet.family === 4 && flow.oif !== null && flow.iif === null) {
     // B, 3.2, 3.4, 3.7, 3.12: IPv4 takes any failed lookup with a device for "on link"
     if (!usableLink(machine, flow.oif)) return found;
@@ -95,32 +100,118 @@ function multicastByDevice(machine: Machine, packet: Packet, flow: Flow): Decisi
   return undefined;
 }
 
-function byRules(machine: Machine, packet: Packet, flow: Flow): Decision {
-  const rules = machine.rules;
-  let jump: number | null = null;
-  for (const rule of rules) {
-    if (rule.family !== packet.family) continue;
-    if (jump !== null && rule.priority < jump) continue;
-    jump = null;
-    if (matches(rule, packet, flow, machine) === rule.not) continue;
-    const { action } = rule;
-    if (action.kind === "nop") continue;
-    if (action.kind === "goto") {
-      // 1.8: a goto to a preference that is not there is skipped
-      if (rules.some((r) => r.family === rule.family && r.priority === action.priority)) jump = action.priority;
-      continue;
-    }
-    if (action.kind !== "lookup") return { kind: "refused", errno: ruleErrno[action.kind], route: null, rule };
-    const found = inTable(machine, packet, flow, action.table, rule);
-    if (found) return found;
-  }
-  // 9.10: no rule answers, nothing is routed
-  return { kind: "refused", errno: "ENETUNREACH", route: null, rule: null };
+/** What a packet's further way depends on, and whose route or rule it was, if not ours (outranked.ts). */
+const endOf = (decision: Decision | undefined): string => {
+  if (decision === undefined) return "none";
+  const { rule, route } = decision;
+  const ours = rule === null || ownRule(rule) || route?.planned === true;
+  const whose = ours ? "ours" : `${rule.priority} ${route?.table ?? ""} ${route?.prefix ?? ""} ${route?.metric ?? ""}`;
+  if (decision.kind === "refused") return `${decision.errno} ${whose}`;
+  return `${decision.device ?? "/"} ${decision.gateway ?? ""} ${route?.src ?? ""} ${whose}`;
+};
+
+/** The rules a flow is asked by, in order, each with the answers of the table it leads to. */
+interface Asked extends Part {
+  readonly rules: readonly AskedRule[];
 }
 
+interface AskedRule extends Part {
+  readonly rule: RuleFact;
+  /** all selectors together */
+  readonly selects: Part;
+  readonly table: Part;
+}
+
+/**
+ * One for machines that differ in nothing that routing reads: what is remembered under it is remembered for all of them,
+ * so of many faults only those are walked that can change a way.
+ */
+function askedBy(machine: Machine, family: Family, flow: Flow): Asked {
+  let flows = askedOf.get(machine);
+  if (flows === undefined) {
+    let alike = alikeOf.get(machine.rules);
+    if (alike === undefined) alikeOf.set(machine.rules, (alike = new Map<string, Map<string, Asked>>()));
+    const read = readByRoutes(machine);
+    flows = alike.get(read);
+    if (flows === undefined) alike.set(read, (flows = new Map<string, Asked>()));
+    askedOf.set(machine, flows);
+  }
+  const { iif, oif, sourceKnown, kernel } = flow;
+  const name = `${family} ${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+  const known = flows.get(name);
+  if (known) return known;
+  const anyBirth = { born: "any" } as const;
+  const rules = machine.rules
+    .filter((rule) => rule.family === family && (rule.not || namesDevices(rule, flow, machine)))
+    .map((rule): AskedRule => ({ ...anyBirth, rule, selects: { ...anyBirth }, table: { ...anyBirth } }));
+  const made = { ...anyBirth, rules };
+  flows.set(name, made);
+  return made;
+}
+
+const askedOf = new WeakMap<Machine, Map<string, Asked>>();
+const alikeOf = new WeakMap<Machine["rules"], Map<string, Map<string, Asked>>>();
+
+/** Everything of a machine that this file reads but rules and the routes themselves. */
+function readByRoutes(machine: Machine): string {
+  const { links, addresses, nexthops, sysctls, fault, planned } = machine;
+  const ignoring = Object.entries(sysctls).filter(([key, value]) => key.includes("linkdown") && value === "1");
+  const withCarrier = nexthops.size > 0 || ignoring.length > 0;
+  return JSON.stringify([
+    [...links.values()].map((l) => [l.name, l.up, l.loopback, withCarrier && l.carrier]),
+    addresses.map((a) => [a.link, a.address]),
+    [...nexthops],
+    ...[ignoring, fault, planned],
+  ]);
+}
+
+function byRules(machine: Machine, packet: Packet, flow: Flow, { rules }: Asked): Decision {
+  const found = rules.some(({ rule }) => rule.action.kind === "goto")
+    ? withJumps(machine, packet, flow, rules)
+    : packet.firstOf(rules, (asked, one) => ofRule(machine, one, flow, asked), endOf);
+  // 9.10: no rule answers, nothing is routed
+  return found ?? { kind: "refused", errno: "ENETUNREACH", route: null, rule: null };
+}
+
+function withJumps(machine: Machine, packet: Packet, flow: Flow, rules: readonly AskedRule[]): Decision | undefined {
+  let jump: number | null = null;
+  for (const asked of rules) {
+    const { rule } = asked;
+    if (jump !== null && rule.priority < jump) continue;
+    jump = null;
+    const { action } = rule;
+    if (action.kind !== "goto") {
+      const found = ofRule(machine, packet, flow, asked);
+      if (found) return found;
+    } else if (
+      isMeant(machine, packet, flow, asked) &&
+      // 1.8: a goto to a preference that is not there is skipped
+      machine.rules.some((r) => r.family === rule.family && r.priority === action.priority)
+    )
+      jump = action.priority;
+  }
+  return undefined;
+}
+
+/** undefined: the next rule decides. */
+function ofRule(machine: Machine, packet: Packet, flow: Flow, asked: AskedRule): Decision | undefined {
+  const { rule } = asked;
+  const { action } = rule;
+  if (action.kind === "nop" || action.kind === "goto" || !isMeant(machine, packet, flow, asked)) return undefined;
+  if (action.kind === "lookup") return inTable(machine, packet, flow, action.table, asked);
+  return { kind: "refused", errno: ruleErrno[action.kind], route: null, rule };
+}
+
+function isMeant(machine: Machine, packet: Packet, flow: Flow, { rule, selects }: AskedRule): boolean {
+  return packet.summed(selects, (one) => matches(rule, one, flow, machine)) !== rule.not;
+}
+
+const namesDevices = (rule: RuleFact, flow: Flow, machine: Machine): boolean =>
+  (rule.iif === null || rule.iif === (flow.iif ?? loopbackName(machine))) &&
+  (rule.oif === null || rule.oif === flow.oif);
+
 function matches(rule: RuleFact, packet: Packet, flow: Flow, machine: Machine): boolean {
-  if (rule.iif !== null && rule.iif !== (flow.iif ?? loopbackName(machine))) return false;
-  if (rule.oif !== null && rule.oif !== flow.oif) return false;
+  if (!namesDevices(rule, flow, machine)) return false;
   if (rule.mark && !packet.mark(rule.mark.mask, rule.mark.value)) return false;
   if (rule.to && !packet.destination(oneOf(rule.to))) return false;
   if (rule.from && !fromMatches(rule.from, packet, flow)) return false;
@@ -155,7 +246,11 @@ const withPorts = (packet: Packet): boolean =>
   packet.protocol(6, 6) || packet.protocol(17, 17) || packet.protocol(136, 136);
 
 /** undefined: nothing here, the next rule decides (1.1-1.4). */
-function inTable(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Decision | undefined {
+function inTable(machine: Machine, packet: Packet, flow: Flow, table: number, asked: AskedRule): Decision | undefined {
+  return packet.summed(asked.table, (one) => ofTable(machine, one, flow, table, asked.rule), endOf);
+}
+
+function ofTable(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Decision | undefined {
   const routes = packet.covering(table).filter((route) => present(machine, route));
   for (let i = 0; i < routes.length; i++) {
     const route = routes[i] as Route;

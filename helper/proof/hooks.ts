@@ -4,7 +4,7 @@ import type { Prefix } from "../contract/prefix.ts";
 import type { NftChain, NftMatch, NftRule, NftTable } from "../plan/nft.ts";
 import { multicast4, multicast6, oneOf, broadcast4 } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
-import { anyCt, ctStates, type Packet, type PrefixSet } from "./packet.ts";
+import { anyCt, ctStates, first, type Packet, type Part, type PrefixSet } from "./packet.ts";
 
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "egress";
 
@@ -32,29 +32,56 @@ export interface Passed {
 
 /** Runs a hook; `seen` is told each rule that decided something. */
 export function runHook(machine: Machine, packet: Packet, at: At, seen: (step: HookStep) => void): Passed {
-  let reroute = false;
-  for (const { table, chain } of baseChains(machine, at)) {
-    if (table.family === "inet" && packet.carries !== "ip") continue;
-    const run: Run = { machine, packet, at, table, seen, marked: false };
-    const verdict = runChain(run, chain) ?? policyOf(run, chain);
-    if (chain.base?.type === "route" && run.marked) reroute = true;
-    if (verdict !== "accept") return { verdict, reroute };
-  }
-  return { verdict: "accept", reroute };
+  const lines = linesAt(machine.nft, at, packet);
+  if (lines.base.length === 0) return passed.accept[0];
+  return packet.summed(lines, (asked) => runLines(machine, asked, at, lines, seen));
 }
+
+function runLines(machine: Machine, packet: Packet, at: At, lines: Lines, seen: (step: HookStep) => void): Passed {
+  let reroute = false;
+  for (const { table, chain } of lines.base) {
+    const remarks = chain.base?.type === "route";
+    const run: Run = { machine, packet, at, table, lines, seen, remarks, marked: { yes: false } };
+    const verdict = runChain(run, chain) ?? policyOf(run, chain);
+    if (remarks && run.marked.yes) reroute = true;
+    if (verdict !== "accept") return passed[verdict][reroute ? 1 : 0];
+  }
+  return passed.accept[reroute ? 1 : 0];
+}
+
+/** The same answer is the same value: so ways to it can be told to be one. */
+const passed = {
+  accept: [
+    { verdict: "accept", reroute: false },
+    { verdict: "accept", reroute: true },
+  ],
+  drop: [
+    { verdict: "drop", reroute: false },
+    { verdict: "drop", reroute: true },
+  ],
+  reject: [
+    { verdict: "reject", reroute: false },
+    { verdict: "reject", reroute: true },
+  ],
+} as const satisfies Readonly<Record<Passed["verdict"], readonly [Passed, Passed]>>;
 
 interface Run {
   readonly machine: Machine;
   readonly packet: Packet;
   readonly at: At;
   readonly table: NftTable;
+  readonly lines: Lines;
   readonly seen: (step: HookStep) => void;
-  marked: boolean;
+  /** a `type route` chain: whether it set a mark is asked */
+  readonly remarks: boolean;
+  readonly marked: { yes: boolean };
 }
 
-function baseChains(machine: Machine, at: At): readonly Base[] {
-  const chains = chainsOf(machine.nft).filter(({ chain }) => chain.base?.hook === at.hook);
-  return at.hook === "egress" ? chains.filter(({ chain }) => onDevice(chain, at.oif)) : chains;
+/** The lines that packets of one family meet at a hook, by the devices they come and go by. */
+interface Lines extends Part {
+  readonly base: readonly Base[];
+  /** Of each chain the lines that devices and family leave in question, with the matches that they leave so. */
+  readonly left: Map<NftChain, readonly Line[]>;
 }
 
 interface Base {
@@ -62,24 +89,63 @@ interface Base {
   readonly chain: NftChain;
 }
 
-/** The base chains of a gate by priority; kept, because every packet asks. */
-function chainsOf(nft: readonly NftTable[]): readonly Base[] {
-  const known = sortedChains.get(nft);
-  if (known) return known;
-  const chains = nft
-    .flatMap((table) => table.chains.filter((chain) => chain.base !== null).map((chain) => ({ table, chain })))
-    .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
-  sortedChains.set(nft, chains);
-  return chains;
+interface Line extends Part {
+  readonly rule: NftRule;
+  readonly matches: readonly NftMatch[];
+  /** all matches together */
+  readonly asks: Part;
 }
 
-const sortedChains = new WeakMap<readonly NftTable[], readonly Base[]>();
+function linesAt(nft: readonly NftTable[], at: At, packet: Packet): Lines {
+  let known = linesOf.get(nft);
+  if (known === undefined) linesOf.set(nft, (known = new Map<string, Lines>()));
+  const key = `${at.hook} ${at.iif ?? "/"} ${at.oif ?? "/"} ${packet.family} ${packet.carries} ${hasOwner(packet)}`;
+  const found = known.get(key);
+  if (found) return found;
+  const made: Lines = { born: "any", base: baseChains(nft, at, packet), left: new Map() };
+  known.set(key, made);
+  return made;
+}
+
+const linesOf = new WeakMap<readonly NftTable[], Map<string, Lines>>();
+
+/** The base chains of a hook by priority. */
+function baseChains(nft: readonly NftTable[], at: At, packet: Packet): readonly Base[] {
+  return nft
+    .filter((table) => table.family === "netdev" || packet.carries === "ip")
+    .flatMap((table) => table.chains.filter((c) => c.base?.hook === at.hook).map((chain) => ({ table, chain })))
+    .filter(({ chain }) => at.hook !== "egress" || onDevice(chain, at.oif))
+    .sort((a, b) => (a.chain.base?.priority ?? 0) - (b.chain.base?.priority ?? 0));
+}
 
 /** F, 4.34: the empty prefix is every device; a list of names follows the name, not the device (4.36). */
 function onDevice(chain: NftChain, oif: string | null): boolean {
   const devices = chain.base?.devices;
   if (devices === undefined) return false;
   return devices.kind === "all" || (oif !== null && devices.names.includes(oif));
+}
+
+function leftOf(run: Run, chain: NftChain): readonly Line[] {
+  const known = run.lines.left.get(chain);
+  if (known) return known;
+  const made = chain.rules.flatMap((rule) => {
+    const matches = rule.matches.filter((match) => settled(run, match) !== true);
+    return matches.some((match) => settled(run, match) === false)
+      ? []
+      : ([{ born: "any", rule, matches, asks: { born: "any" } }] as const);
+  });
+  run.lines.left.set(chain, made);
+  return made;
+}
+
+/** What devices, family and what the packet carries say of a match by themselves; null: the packet is to be asked. */
+function settled({ packet, at }: Run, match: NftMatch): boolean | null {
+  if (match.kind === "iifname") return nameIs(match.name, at.iif) !== (match.not === true);
+  if (match.kind === "oifname") return nameIs(match.name, at.oif) !== (match.not === true);
+  if (match.kind === "family") return isIp(packet, match.family);
+  if (match.kind === "saddr" || match.kind === "daddr") return isIp(packet, familyOfText(match.prefix)) ? null : false;
+  if (match.kind === "saddr-set" || match.kind === "daddr-set") return isIp(packet, match.family) ? null : false;
+  return null;
 }
 
 function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
@@ -90,27 +156,34 @@ function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
 
 /** undefined: fell off the end, or returned. */
 function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | undefined {
-  for (const rule of chain.rules) {
-    if (!allHold(run, rule.matches)) continue;
-    const { verdict } = rule;
-    if (verdict.kind === "return") return undefined;
-    if (verdict.kind === "jump") {
-      const target = run.table.chains.find((c) => c.name === verdict.chain);
-      const inside = target === undefined ? undefined : runChain(run, target);
-      if (inside !== undefined) return inside;
-      continue;
-    }
-    run.seen({ hook: run.at.hook, table: run.table.name, chain: chain.name, rule, verdict: verdict.kind });
-    if (verdict.kind !== "set-mark") return verdict.kind;
-    run.packet.setMark(verdict.mask, verdict.value);
-    run.marked = true;
+  const lines = leftOf(run, chain);
+  // who asks whether a mark was set must see every line set it
+  const verdict = run.remarks
+    ? first(lines, (line) => runLine(run, chain, line))
+    : run.packet.firstOf(lines, (line, packet) => runLine({ ...run, packet }, chain, line));
+  return verdict === "return" ? undefined : verdict;
+}
+
+/** undefined: the next line decides. */
+function runLine(run: Run, chain: NftChain, line: Line): "accept" | "drop" | "reject" | "return" | undefined {
+  const { verdict } = line.rule;
+  if (!allHold(run, line)) return undefined;
+  if (verdict.kind === "return") return "return";
+  if (verdict.kind === "jump") {
+    const target = run.table.chains.find((c) => c.name === verdict.chain);
+    return target === undefined ? undefined : runChain(run, target);
   }
+  run.seen({ hook: run.at.hook, table: run.table.name, chain: chain.name, rule: line.rule, verdict: verdict.kind });
+  if (verdict.kind !== "set-mark") return verdict.kind;
+  run.packet.setMark(verdict.mask, verdict.value);
+  run.marked.yes = true;
   return undefined;
 }
 
-function allHold(run: Run, matches: readonly NftMatch[]): boolean {
-  for (const match of matches) if (!holds(run, match)) return false;
-  return true;
+/** All matches of a line are one question: which of them failed decides nothing. */
+function allHold(run: Run, { matches, asks }: Line): boolean {
+  if (matches.length < 2) return matches.every((match) => holds(run, match));
+  return run.packet.summed(asks, (packet) => matches.every((match) => holds({ ...run, packet }, match)));
 }
 
 function holds({ packet, at, table }: Run, match: NftMatch): boolean {
@@ -161,7 +234,7 @@ function holds({ packet, at, table }: Run, match: NftMatch): boolean {
       return packet.carries === "ip" && addressType(packet, match.type) !== (match.not === true);
     case "skuid":
       // 2.28: packets of the kernel have no socket, those from elsewhere none either
-      return packet.origin.kind === "socket" && !packet.origin.kernel && packet.uid(match.from, match.to);
+      return hasOwner(packet) && packet.uid(match.from, match.to);
     default:
       return match satisfies never;
   }
@@ -183,6 +256,8 @@ function nameIs(pattern: string, name: string | null): boolean {
   return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
+/** 2.28 */
+const hasOwner = (packet: Packet): boolean => packet.origin.kind === "socket" && !packet.origin.kernel;
 const isIp = (packet: Packet, family: 4 | 6): boolean => packet.carries === "ip" && packet.family === family;
 const familyOfText = (prefix: Prefix): 4 | 6 => (prefix.includes(":") ? 6 : 4);
 
@@ -190,13 +265,27 @@ function side(packet: Packet, kind: "saddr" | "daddr" | "saddr-set" | "daddr-set
   return kind.startsWith("s") ? packet.source(set) : packet.destination(set);
 }
 
-/** The question a set stands for; the proof prepares all of them under the same key. */
+/** The question a set stands for; two lists of elements are two questions, though their sets' names be the same. */
 export function setOf(table: NftTable, name: string): PrefixSet {
+  let known = setsOf.get(table);
+  if (known === undefined) setsOf.set(table, (known = new Map<string, PrefixSet>()));
+  const asked = known.get(name);
+  if (asked) return asked;
   const set = table.sets.find((s) => s.name === name);
   // a rule that names a set that is not there does not load: the plan would be refused by the kernel
   if (set === undefined) throw new Error(`nft table ${table.name} has no set ${name}`);
-  return { key: `@${table.family} ${table.name} ${name}`, prefixes: set.elements };
+  let made = listsOf.get(set.elements);
+  if (made === undefined) {
+    made = { key: `@${(setNumber += 1)} ${table.family} ${table.name} ${name}`, prefixes: set.elements };
+    listsOf.set(set.elements, made);
+  }
+  known.set(name, made);
+  return made;
 }
+
+const setsOf = new WeakMap<NftTable, Map<string, PrefixSet>>();
+const listsOf = new WeakMap<readonly Prefix[], PrefixSet>();
+let setNumber = 0;
 
 function icmpTypeIs(packet: Packet, at: At, family: 4 | 6, types: readonly number[]): boolean {
   if (!isIp(packet, family) || !packet.protocol(family === 4 ? 1 : 58, family === 4 ? 1 : 58)) return false;

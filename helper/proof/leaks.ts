@@ -1,14 +1,17 @@
 // P1, P3, P8, P9, P10 and the ARP half of P7: what leaves by something else than the tunnel is what the policy sends
 // there. First with any routing at all: what a lock alone holds is held in every fault that leaves it, and in every step
 // between two plans. Only what the locks let through unasked is then walked with the real rules and routes, fault by fault.
+import type { Policy } from "../contract/policy.ts";
 import { explore, type Cube } from "./classes.ts";
 import { bornLater, none, type Fault } from "./faults.ts";
 import { isToMany } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
-import { ctStates, type Origin, type Packet } from "./packet.ts";
+import { choosing, fromAnywhere } from "./memory.ts";
+import { ctStates, type Origin, type Packet, type Part } from "./packet.ts";
 import { outranked } from "./outranked.ts";
 import { sockets, starts, type State } from "./state.ts";
 import { walk, type Routing } from "./walk.ts";
+import type { Wanted } from "./wanted.ts";
 
 export type Property = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "P9" | "P10" | "P11";
 
@@ -52,7 +55,16 @@ export function leaks(state: State): Leaks {
     frames.cubes.length === 0 && framesStandForAll(state)
       ? none3
       : besides(state, lock3, packetStarts(state), any, Infinity);
-  const both = by2.cubes.length === 0 ? none3 : besides(state, state.machine, by2.cubes.map(fresh), any, Infinity);
+  const both =
+    by2.cubes.length === 0
+      ? none3
+      : besides(
+          state,
+          state.machine,
+          by2.cubes.map((cube) => fresh(state, cube)),
+          any,
+          Infinity,
+        );
   const findings = frames.cubes.map((cube) => found(none, lock3, any, cube));
   let classes = frames.classes + by2.classes + by3.classes + both.classes;
   const open = { whole: both.cubes, "inet only": by2.cubes, "egress only": by3.cubes };
@@ -75,7 +87,10 @@ export function leaks(state: State): Leaks {
 function routingAlone(state: State): Looked {
   const looked: Looked[] = [];
   const real: Routing = { kind: "model" };
-  const from = starts(state, sockets(state, null, "unset")).map((cube) => ({ ...cube, mark: unmarked, flags: whole }));
+  const born = state.wanted.marks.map((value) => ({ mask: 0xffff_ffff, value, not: [] }));
+  const from = starts(state, sockets(state, null, "unset")).flatMap((cube) =>
+    born.map((mark) => ({ ...cube, mark, flags: whole })),
+  );
   for (const fault of [none, ...state.faults.filter((f) => f.gate === "whole" && f.name !== "rules flushed")]) {
     const machine = { ...fault.change(state.machine), nft: [] };
     const name = fault === none ? "nft flushed" : `nft flushed, ${fault.name}`;
@@ -84,7 +99,11 @@ function routingAlone(state: State): Looked {
       beyondRouting(state, fault, packet) || outranked(state, packet, walk(machine, packet, real));
     // IPv6 asks again with a source after a refusal, and the tunnel's source leads into the tunnel: the gate's part there
     const blocked = (packet: Packet): boolean =>
-      packet.family === 4 && !state.wanted.isLan(packet) && state.wanted.lane(packet).lane === "block";
+      packet.family === 4 &&
+      !state.wanted.isLan(packet) &&
+      !state.wanted.isQuery(packet) &&
+      state.wanted.lane(packet).lane === "block" &&
+      !(unsayable(state.policy) && packet.dport(65535, 65535));
     const out = besides(state, machine, from, real, enough, except, blocked);
     looked.push({
       classes: out.classes,
@@ -99,6 +118,13 @@ function beyondRouting({ wanted, policy }: State, fault: Fault, packet: Packet):
   if (packet.covering(localTable)[0]?.type === "broadcast") return true;
   // an uplink without an address borrows one, the tunnel's too
   if (isToMany(packet, "destination") || wanted.isQuery(packet) || wanted.isInside("source", packet)) return true;
+  // L, 8.16: port 65535; 2.28: to routing the kernel's own packets are root's; 3.13: who has no source yet
+  if (unsayable(policy) && packet.dport(65535, 65535)) return true;
+  // 8.7: a header of one's own has no protocol and no ports
+  if (policy.rules.some((r) => r.match.protocol ?? r.match.ports) && packet.flag("header-included")) return true;
+  const { origin } = packet;
+  if (origin.kind === "socket" && origin.kernel && policy.rules.some((r) => r.match.users?.includes(0))) return true;
+  if (policy.rules.some((r) => r.match.source !== undefined) && wanted.lane(packet).rule?.match.source) return true;
   // a service's port answers and asks alike, to routing
   if (wanted.isWelcome(packet, "out")) return true;
   // C, 1.18: lo takes the stops of a rule's own prefixes along, a second fault that the gate would have to hold
@@ -107,7 +133,10 @@ function beyondRouting({ wanted, policy }: State, fault: Fault, packet: Packet):
   return fault.name === "lo down" && (inMain || wanted.lane(packet).rule !== null);
 }
 
-const unmarked = { mask: 0xffff_ffff, value: 0, not: [] } as const;
+/** L, 8.16: a rule of routing cannot say port 65535. */
+export const unsayable = (policy: Policy): boolean =>
+  policy.rules.some((r) => r.match.ports?.some((p) => p.to === 65535));
+
 const whole: Cube["flags"] = (["lsrr", "ssrr", "routing-header", "later-fragment"] as const).map((flag) => ({
   flag,
   set: false,
@@ -176,28 +205,36 @@ function besides(
     const wrong =
       machine.links.get(end.device)?.tunnel === true
         ? refusedInTunnel?.(packet) === true
-        : state.wanted.beside(packet, end.device) === null && !except(packet);
+        : !mayLeave(state.wanted, packet, end.device) && !except(packet);
     if (wrong) cubes.push(leaf());
     return cubes.length >= most;
   });
   return { cubes, classes };
 }
 
-const fresh = (cube: Cube): Cube => ({ ...cube, choices: [] });
+/** What the policy says of a device is the same in every state and fault. */
+function mayLeave(wanted: Wanted, packet: Packet, device: string): boolean {
+  let parts = wishes.get(wanted);
+  if (parts === undefined) wishes.set(wanted, (parts = new Map<string, Part>()));
+  let part = parts.get(device);
+  if (part === undefined) parts.set(device, (part = { born: "kind" }));
+  return packet.summed(part, (asked) => wanted.beside(asked, device) !== null);
+}
+
+const wishes = new WeakMap<Wanted, Map<string, Part>>();
+
+const fresh = ({ classes }: State, cube: Cube): Cube => choosing(classes.memory.shared, cube);
 
 /** What the gate alone let out, once more with all the ways a socket can ask. */
 function refined(state: State, machine: Machine, cube: Cube): Cube[] {
-  const again = fresh(cube);
+  const again = fresh(state, cube);
   if (cube.origin.kind !== "socket") return [again];
   const { kernel } = cube.origin;
   const devices = [null, ...[...machine.links.values()].filter((l) => !l.tunnel).map((l) => l.name)];
+  const anywhere = fromAnywhere(state.classes.memory.shared, again);
   return devices.flatMap((device) => [
     { ...again, origin: { kind: "socket", device, source: "set", kernel } },
-    {
-      ...again,
-      origin: { kind: "socket", device, source: "unset", kernel },
-      source: state.classes.spaces[cube.family].all,
-    },
+    { ...anywhere, origin: { kind: "socket", device, source: "unset", kernel } },
   ]);
 }
 

@@ -53,7 +53,7 @@ export interface Machine {
   readonly nft: readonly NftTable[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly ipv6: boolean;
-  /** Name of the fault, null for none: routes with `only` are there when it is theirs. */
+  /** Name of the fault that brought routes, else null: routes with `only` are there when it is theirs. */
   readonly fault: string | null;
   /** false: the machine without Culvert, where planned routes are not there */
   readonly planned: boolean;

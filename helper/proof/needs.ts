@@ -33,6 +33,8 @@ interface Need {
   readonly hops?: number;
   readonly ct?: number;
   readonly ethertype?: number;
+  /** A rule that blocks it means it. */
+  readonly optional?: boolean;
 }
 
 export function needs(state: State): Looked {
@@ -49,6 +51,7 @@ export function needs(state: State): Looked {
     classes += explore(state.classes, [cubeOf(state, family, need)], (packet, leaf) => {
       const { end } = walk(state.machine, packet, routing);
       if (end.kind === "left" || end.kind === "delivered") return undefined;
+      if (need.optional === true && state.wanted.lane(packet).lane === "block") return undefined;
       const { machine } = state;
       findings.push({
         property: need.property,
@@ -83,6 +86,7 @@ function cubeOf({ classes }: State, family: Family, need: Need): Cube {
     ct: need.ct ?? ctStates.new,
     mark: { mask: 0xffff_ffff, value: 0, not: [] },
     flags: plainFlags.map((flag) => ({ flag, set: false })),
+    few: true,
   };
 }
 
@@ -186,7 +190,7 @@ function* ofLocalNetwork(state: State, { name }: LinkFact): Generator<Need> {
     state.wanted.lan.some((l) => l.device === name && familyOf(l.prefix) === family) &&
     !(family === 6 && state.policy.ipv6 === "block");
   const found = (source: Address, to: string, rest: Partial<Need>): Need => ({
-    ...{ property: "P4", what: `discovery by ${to}`, origin, source, destination: text(to) },
+    ...{ property: "P4", what: `discovery by ${to}`, origin, source, destination: text(to), optional: true },
     ...rest,
   });
   for (const source of has(4) ? own(state, name, 4) : []) {
@@ -257,7 +261,9 @@ function* inbound(state: State, { name }: LinkFact): Generator<Need> {
 function* fromDirect(state: State, name: string): Generator<Need> {
   if (state.name === "connecting" || strict(state, name)) return;
   for (const [place, rule] of state.policy.rules.entries()) {
-    if (rule.lane !== "direct") continue;
+    const asked = rule.match;
+    if (rule.lane !== "direct" || asked.protocol === "icmp") continue;
+    const sport = asked.ports?.[0]?.from ?? 443;
     const earlier = state.policy.rules.slice(0, place).flatMap((r) => r.match.destination ?? [...everywhere]);
     for (const prefix of firstOfEach(rule.match.destination ?? [])) {
       const source = addressOf(prefix);
@@ -271,7 +277,7 @@ function* fromDirect(state: State, name: string): Generator<Need> {
       for (const destination of own(state, name, familyOf(source)).filter((a) => unshared(state, a) && !linkLocal(a)))
         yield {
           ...{ property: "P5", what: "answers of a direct network", origin: { kind: "arriving", device: name } },
-          ...{ source, destination, protocol: 6, sport: 443, ct: ctStates.establishedReply },
+          ...{ source, destination, protocol: asked.protocol === "udp" ? 17 : 6, sport, ct: ctStates.establishedReply },
         };
     }
   }

@@ -56,6 +56,11 @@ export type Flag =
   /** the tos a foreign rule or route asks for */
   | `tos-${number}`;
 
+/** Something with an answer for every packet. `born`: nothing of the origin is asked, or no more than its kind. */
+export interface Part {
+  readonly born?: "any" | "kind";
+}
+
 export interface Packet {
   readonly family: Family;
   readonly carries: Carries;
@@ -82,6 +87,17 @@ export interface Packet {
   coveringSource(table: number): readonly Route[];
   /** A choice that is not the packet's: a multipath leg, an adversary's route. Every option is tried. */
   choose<T>(what: string, options: readonly [T, ...T[]]): T;
+  /**
+   * `of` this packet, where `of` asks nothing but packet and `part`: a set of packets remembers what it came to and asks
+   * once. `name` says which values are the same (else those that are ===), so that ways to the same end are one.
+   */
+  summed<T>(part: Part, of: (packet: Packet) => T, name?: (value: T) => string): T;
+  /** The first of the parts, asked in order, that says anything but undefined; each as `summed`. */
+  firstOf<P extends Part, T>(
+    parts: readonly P[],
+    of: (part: P, packet: Packet) => T | undefined,
+    name?: (value: T) => string,
+  ): T | undefined;
 
   /** `meta mark set`: everything later sees it. */
   setMark(mask: number, value: number): void;
@@ -113,3 +129,12 @@ export interface PacketValue {
 
 /** Protocols whose ports nft's `th sport` and `th dport` see: TCP, UDP, DCCP, SCTP, UDP-Lite (13.8, 13.9). */
 export const portsOf: readonly number[] = [6, 17, 33, 132, 136];
+
+/** What a packet that remembers nothing does: one after the other. */
+export function first<P, T>(parts: readonly P[], of: (part: P) => T | undefined): T | undefined {
+  for (const part of parts) {
+    const found = of(part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

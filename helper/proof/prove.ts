@@ -5,12 +5,13 @@ import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
 import { forwarded, identities, lanes, localNetwork, names, noEntry, noLoop, tunnelGate } from "./arrivals.ts";
+import type { By } from "./classes.ts";
 import { concrete } from "./concrete.ts";
 import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
 import { memberOf } from "./member.ts";
 import { needs } from "./needs.ts";
 import type { PacketValue } from "./packet.ts";
-import { stateOf, type State } from "./state.ts";
+import { statesOf, type State } from "./state.ts";
 import { openEnds, steps, undone } from "./steps.ts";
 import { walk, type End, type Step } from "./walk.ts";
 
@@ -74,17 +75,19 @@ export type Limit = (typeof limits)[number];
 
 const allProperties = 11;
 
-export function prove(input: ProofInput): Proof | Counterexample {
+/** `by` chooses the twin of explore.ts, for tests. */
+export function prove(input: ProofInput, by?: By): Proof | Counterexample {
   const { connecting, connected, locked, off } = input.plans;
   let classes = 0;
   let cases = 0;
   const alone = new Set<Plan>();
-  for (const plan of [connecting, connected, locked]) {
-    const state = proveState(input, plan);
-    if (state.kind === "counterexample") return state;
-    if (state.alone) alone.add(plan);
-    classes += state.classes;
-    cases += state.cases;
+  const plans = [connecting, connected, locked];
+  for (const [i, state] of statesOf(input, plans, null, by).entries()) {
+    const held = holds(state);
+    if (held.kind === "counterexample") return held;
+    if (held.alone) alone.add(plans[i] as Plan);
+    classes += held.classes;
+    cases += held.cases;
   }
   const moved = steps(input, alone);
   classes += moved.classes;
@@ -107,15 +110,21 @@ export function prove(input: ProofInput): Proof | Counterexample {
 }
 
 /** One plan, with everything that may go wrong while it is in force; the steps to it and from it are `prove`'s. */
-export function proveState(
-  input: Omit<ProofInput, "plans">,
-  plan: Plan,
-):
-  | Counterexample
-  | { readonly kind: "held"; readonly alone: boolean; readonly classes: number; readonly cases: number } {
-  const [ajar] = openEnds(plan);
-  if (ajar !== undefined) return broken("P9", plan.state, { chain: ajar });
-  const state = stateOf(input, plan);
+export function proveState(input: Omit<ProofInput, "plans">, plan: Plan, by?: By): Counterexample | Held {
+  return holds(statesOf(input, [plan], null, by)[0] as State);
+}
+
+interface Held {
+  readonly kind: "held";
+  /** Whether its gate holds with any routing. */
+  readonly alone: boolean;
+  readonly classes: number;
+  readonly cases: number;
+}
+
+function holds(state: State): Counterexample | Held {
+  const [ajar] = openEnds(state.plan);
+  if (ajar !== undefined) return broken("P9", state.name, { chain: ajar });
   const leaked = leaks(state);
   let classes = leaked.classes;
   const leak = plainest(state, leaked.findings);

@@ -4,9 +4,9 @@ import type { Family } from "../contract/prefix.ts";
 import type { Policy } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
-import { linkName, markMask, marks } from "../plan/numbers.ts";
+import { linkName, markMask, marks, passedBit } from "../plan/numbers.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
-import { classify, everything, type Classes, type Cube } from "./classes.ts";
+import { classifyAll, everything, type By, type Classes, type Cube } from "./classes.ts";
 import { bornLater, faultRoutes, faultsOf, type Fault } from "./faults.ts";
 import { machineOf, routesOf, type Machine, type Route } from "./machine.ts";
 import type { Carries, Origin } from "./packet.ts";
@@ -32,33 +32,45 @@ export interface State {
   readonly families: readonly Family[];
 }
 
+type Input = Readonly<{ policy: Policy; facts: Facts; exit: Exit }>;
+
 /** `half`: the facts of a machine between two plans, of which only the gate of `plan` stands. */
-export function stateOf(
-  input: { policy: Policy; facts: Facts; exit: Exit },
-  whole: Plan,
-  half: Facts | null = null,
-): State {
+export function stateOf(input: Input, plan: Plan, half: Facts | null = null): State {
+  return statesOf(input, [plan], half)[0] as State;
+}
+
+/** Several plans for one machine: what they have in common is looked at once. */
+export function statesOf(input: Input, plans: readonly Plan[], half: Facts | null = null, by?: By): State[] {
   const { policy, facts, exit } = input;
-  const plan = half === null ? whole : { ...whole, link: null, rules: [], routes: [], nexthops: [], sysctls: [] };
-  const machine = machineOf(half ?? facts, plan, half !== null);
   const bare = machineOf(facts, null);
-  const wanted = wantedOf(policy, facts, exit);
-  const routes = [...routesOf(half ?? facts, plan, half !== null), ...faultRoutes(facts)];
   const faults = faultsOf(facts);
+  const brought = faultRoutes(facts);
+  const wishes = new Map<string, Wanted>();
+  const parts = plans.map((whole) => {
+    const plan = half === null ? whole : { ...whole, link: null, rules: [], routes: [], nexthops: [], sysctls: [] };
+    const apps = JSON.stringify(whole.apps);
+    const wanted = wishes.get(apps) ?? wantedOf(policy, facts, exit, whole.apps);
+    wishes.set(apps, wanted);
+    const machine = machineOf(half ?? facts, plan, half !== null);
+    return { plan, wanted, machine, routes: [...routesOf(half ?? facts, plan, half !== null), ...brought] };
+  });
   const asked = function* () {
-    yield* questions(machine);
     yield* questions(bare);
-    for (const fault of faults) if (fault.name.startsWith("new")) yield* questions(fault.change(machine));
-    yield* wanted.questions;
+    for (const { machine } of parts) {
+      yield* questions(machine);
+      for (const fault of faults) if (fault.name.startsWith("new")) yield* questions(fault.change(machine));
+    }
+    for (const wanted of wishes.values()) yield* wanted.questions;
     yield* formQuestions(policy.form);
   };
-  return {
-    ...{ name: plan.state, plan, policy, facts, exit, machine, bare, wanted, faults },
-    routes,
-    classes: classify(asked(), routes, machine.rules),
-    devices: devicesOf(machine, wanted),
+  const tables = parts.map(({ routes, machine }) => ({ routes, rules: machine.rules }));
+  const classes = classifyAll(asked(), tables, by);
+  return parts.map((part, i) => ({
+    ...{ name: part.plan.state, policy, facts, exit, bare, faults, ...part },
+    classes: classes[i] as Classes,
+    devices: devicesOf(part.machine, part.wanted),
     families: facts.features.ipv6 ? [4, 6] : [4],
-  };
+  }));
 }
 
 /** Sockets of this machine, whoever made them: programs, and the kernel where that can matter. */
@@ -69,8 +81,8 @@ export function sockets(state: State, device: string | null, source: "unset" | "
 
 /**
  * All packets of these origins. What comes in carries no mark yet: a mark does not cross a device (4.45). What is made here
- * carries any mark but that of answers, which lock 2 alone gives: who may forge it (CAP_NET_ADMIN) could as well take the
- * gate away, so that is among the limits.
+ * carries any mark but those of answers and of what was found to be direct, which lock 2 alone gives: who may forge them
+ * (CAP_NET_ADMIN) could as well take the gate away, so that is among the limits.
  */
 export function starts(state: State, origins: readonly Origin[], carries: Carries = "ip"): Cube[] {
   return state.families.flatMap((family) =>
@@ -79,11 +91,14 @@ export function starts(state: State, origins: readonly Origin[], carries: Carrie
       const mark =
         origin.kind === "arriving"
           ? { mask: 0xffff_ffff, value: 0, not: [] }
-          : { mask: 0, value: 0, not: [{ mask: markMask, value: marks.reply }] };
+          : { mask: 0, value: 0, not: [reply, passed] };
       return { ...cube, mark };
     }),
   );
 }
+
+const reply = { mask: markMask, value: marks.reply };
+const passed = { mask: passedBit, value: passedBit };
 
 /** 2.28: packets of the kernel differ from a program's only where somebody asks for the owner. */
 function ownersMatter({ machine, bare, policy }: State): boolean {

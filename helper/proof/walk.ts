@@ -9,7 +9,7 @@ import type { Address } from "../contract/prefix.ts";
 import { lookup, multicast4, multicast6, broadcast4, type Decision, type Flow } from "./fib.ts";
 import { runHook, type At, type HookStep } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
-import type { Packet } from "./packet.ts";
+import { first, type Packet } from "./packet.ts";
 import { chooseSource, select6 } from "./source.ts";
 
 export type End =
@@ -190,11 +190,15 @@ function reversePathHolds(run: Run, iif: string): boolean {
 
 /** The packet as the reverse path check asks for it: the other way round, and without mark unless src_valid_mark. */
 function swapped(packet: Packet, marked: boolean): Packet {
-  return {
+  const back: Packet = {
     ...packet,
     source: (set) => packet.destination(set),
     destination: (set) => packet.source(set),
     covering: (table) => packet.coveringSource(table),
     mark: (mask, value) => (marked ? packet.mark(mask, value) : (value & mask) >>> 0 === 0),
+    // what is remembered is remembered of the packet the right way round
+    summed: (_part, of) => of(back),
+    firstOf: (parts, of) => first(parts, (part) => of(part, back)),
   };
+  return back;
 }

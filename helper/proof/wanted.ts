@@ -4,10 +4,13 @@ import { addressOf, covers, familyOf, hostPrefix, lengthOf, networkOf, type Pref
 import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
+import type { PlanApps } from "../plan/plan.ts";
 import { linkName, markMask, marks } from "../plan/numbers.ts";
 import { broadcast4, oneOf } from "./fib.ts";
 import { mainTable, ownRoute } from "./machine.ts";
 import { ctStates, type Packet, type PrefixSet } from "./packet.ts";
+import { isBlind, isNarrow, marksOf, ruleMatches, ruleQuestions, saysOfLan, type RuleQuestions } from "./rule-wish.ts";
+import { set } from "./rule-wish.ts";
 
 /** Why a packet may leave by something else than the tunnel. */
 export type Reason = "inner" | "engine" | "neighbours" | "lease" | "lan" | "direct" | "reply";
@@ -17,17 +20,25 @@ export interface Wanted {
   readonly questions: readonly PrefixSet[];
   /** null: it must not leave by this device. */
   beside(packet: Packet, device: string): Reason | null;
-  /** Where the policy wants it: its first matching rule, else the mode. */
-  lane(packet: Packet): { readonly lane: Lane; readonly rule: PolicyRule | null };
+  /**
+   * Where the policy wants it: its first matching rule, else the mode; in the local network only what a rule says of it in
+   * so many words. `sourceKnown` false: no source was chosen, and a rule by source means nobody (3.13).
+   */
+  lane(packet: Packet, sourceKnown?: boolean): { readonly lane: Lane; readonly rule: PolicyRule | null };
+  /** The marks of sockets that rules tell apart, and 0. */
+  readonly marks: readonly number[];
+  /** What the marks of the plan confuse: programs of different rules under one mark, or a rule's program under none. */
+  readonly confused: string | null;
   /** A query by DNS or DNS over TLS, to wherever. */
   isQuery(packet: Packet): boolean;
+  /** For the local network, and no rule says otherwise. */
   isLan(packet: Packet): boolean;
   isEngine(packet: Packet): boolean;
   /** What the node sends back, as far as its addresses say. */
   isFromNode(packet: Packet): boolean;
   /** The engine's packets, whoever they go to: what P2 keeps out of the tunnel. */
   isMarkedEngine(packet: Packet): boolean;
-  /** For a resolver that may be asked through the tunnel: those policy names, else those the node names. */
+  /** For a resolver that may be asked through the tunnel: those policy names, else those the node names; "only": any. */
   isResolver(packet: Packet): boolean;
   isInside(side: "source" | "destination", packet: Packet): boolean;
   isOutside(side: "source" | "destination", packet: Packet): boolean;
@@ -43,11 +54,6 @@ export interface LanPrefix {
   readonly prefix: Prefix;
 }
 
-const set = (key: string, prefixes: readonly (Prefix | string)[]): PrefixSet => ({
-  key,
-  prefixes: prefixes as Prefix[],
-});
-
 /** RFC 1918, RFC 3927, RFC 4193, RFC 4291: what a network may claim for itself without asking (TunnelCrack). */
 const privateSpace = [
   "10.0.0.0/8",
@@ -62,7 +68,7 @@ const linkMulticast = set("link multicast", ["224.0.0.0/24", "239.255.255.250/32
 const neighbourSpace = set("neighbour space", ["ff02::/16", "fe80::/10", "224.0.0.0/24"]);
 const leaseServers6 = set("lease servers", ["ff02::1:2/128", "fe80::/10"]);
 
-export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
+export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApps | null): Wanted {
   const inner = innerBridges(facts);
   const innerDevices = new Set([...inner, ...portsOf(facts, inner)]);
   const lan = lanPrefixes(policy, facts, inner).filter((l) => policy.lan.allow || inner.has(l.device));
@@ -86,24 +92,55 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
   const given = set("given resolvers", exit.dns.map(hostPrefix));
   const endpoint = set("endpoint", [hostPrefix(exit.endpoint.address)]);
   const carried = set("carried", exit.allowedIps);
-  const rules = policy.rules.map(ruleQuestions);
+  const told = marksOf(policy, apps);
+  const rules = policy.rules.map((rule, place) => ruleQuestions(rule, place, lanSet, told.ofRule[place] ?? [], inside));
+  const only = policy.mode === "only";
+  // mode "only" leaves names to the machine until policy names who is asked
+  const judgesNames = !only || policy.dns.servers.length > 0;
   const welcomes = policy.welcome.map((w, i) => ({ ...w, callers: set(`welcome ${i}`, w.from) }));
   const insideFamilies = new Set(exit.inside.map(familyOf));
   if (policy.ipv6 === "block") insideFamilies.delete(6);
 
-  const lane: Wanted["lane"] = (packet) => {
-    for (const rule of rules) if (ruleMatches(rule, packet)) return { lane: rule.rule.lane, rule: rule.rule };
-    return { lane: policy.mode === "everything" ? "tunnel" : "direct", rule: null };
+  const near = inOrder(
+    rules,
+    (rule, packet, sourceKnown) => saysOfLan(rule, packet) && ruleMatches(rule, packet, sourceKnown, rule.destination),
+  );
+  const nearBlind = inOrder(
+    rules,
+    (rule, packet, sourceKnown) =>
+      saysOfLan(rule, packet) && ruleMatches(rule, packet, sourceKnown, rule.destination) && !isBlind(rule, packet),
+  );
+  const far = inOrder(rules, (rule, packet, sourceKnown) => ruleMatches(rule, packet, sourceKnown, rule.destination));
+  const farBlind = inOrder(
+    rules,
+    (rule, packet, sourceKnown) => ruleMatches(rule, packet, sourceKnown, rule.destination) && !isBlind(rule, packet),
+  );
+  const lane: Wanted["lane"] = (packet, sourceKnown = true) => laneFor(packet, sourceKnown, false);
+  const laneFor = (packet: Packet, sourceKnown: boolean, blind: boolean): ReturnType<Wanted["lane"]> => {
+    const asked = isAsked(packet);
+    if (!asked && packet.destination(lanSet)) {
+      const found = (blind ? nearBlind : near)(packet, sourceKnown);
+      if (found !== undefined) return { lane: found.rule.lane, rule: found.rule };
+    }
+    const found = (blind ? farBlind : far)(packet, sourceKnown);
+    // the node's resolver is asked through the tunnel, whatever rules say of its address; who is blocked asks nobody
+    if (found !== undefined && asked && !isNarrow(found.rule)) return { lane: "tunnel", rule: found.rule };
+    if (found !== undefined) return { lane: found.rule.lane, rule: found.rule };
+    return { lane: only ? "direct" : "tunnel", rule: null };
   };
+  const isAsked = asOne(
+    (packet) => !only && policy.dns.servers.length === 0 && isQuery(packet) && packet.destination(given),
+  );
   const udp = (packet: Packet): boolean => packet.protocol(17, 17);
-  const toNode = (packet: Packet): boolean =>
-    packet.mark(markMask, marks.engine) && packet.destination(endpoint) && udp(packet);
-  const isEngine = (packet: Packet): boolean => toNode(packet) && packet.dport(exit.endpoint.port, exit.endpoint.port);
+  const toNode = asOne((packet) => packet.mark(markMask, marks.engine) && packet.destination(endpoint) && udp(packet));
+  const isEngine = asOne((packet) => toNode(packet) && packet.dport(exit.endpoint.port, exit.endpoint.port));
   // a later fragment whose first was refused is no query to anybody: nothing can be made of it (4.18)
-  const isQuery = (packet: Packet): boolean =>
-    !packet.flag("later-fragment") &&
-    (udp(packet) || packet.protocol(6, 6)) &&
-    (packet.dport(53, 53) || packet.dport(853, 853));
+  const isQuery = asOne(
+    (packet) =>
+      !packet.flag("later-fragment") &&
+      (udp(packet) || packet.protocol(6, 6)) &&
+      (packet.dport(53, 53) || packet.dport(853, 853)),
+  );
   const isWelcome: Wanted["isWelcome"] = (packet, way) =>
     welcomes.some(
       (w) =>
@@ -111,12 +148,17 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
         (way === "in" ? packet.dport(w.port, w.port) : packet.sport(w.port, w.port)) &&
         (w.from.length === 0 || (way === "in" ? packet.source(w.callers) : packet.destination(w.callers))),
     );
+  const isOfNeighbours = asOne((packet) => isNeighbours(packet, onLink));
+  const isOfLease = asOne((packet) => isLease(packet, onLink));
   const lanDevices = new Set(lan.map((l) => l.device));
   for (const port of portsOf(facts, lanDevices)) lanDevices.add(port);
   const lanOn = (device: string): boolean => lanDevices.has(device);
-  const isLan = (packet: Packet): boolean =>
-    !(packet.family === 6 && policy.ipv6 === "block") && packet.destination(lanSet);
-
+  const isLanBy = (packet: Packet, by: typeof near): boolean => {
+    if ((packet.family === 6 && policy.ipv6 === "block") || !packet.destination(lanSet)) return false;
+    return (by(packet, true)?.rule.lane ?? "direct") === "direct";
+  };
+  const isLan = asOne((packet) => isLanBy(packet, near));
+  const mayBeLan = asOne((packet) => isLanBy(packet, nearBlind));
   return {
     questions: [
       ...[
@@ -133,15 +175,16 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
         leaseServers6,
         broadcast4,
       ],
-      ...rules.flatMap((rule) => [rule.source, rule.destination]),
+      ...rules.flatMap((rule) => [rule.source, rule.destination, rule.near]),
       ...welcomes.map((w) => w.callers),
       ...lan.map((l) => oneOf(l.prefix)),
     ],
     ...{ lane, isQuery, isEngine, isLan, isWelcome, lan, carried },
+    ...{ marks: told.marks, confused: told.confused },
     isFromNode: (packet) =>
       packet.source(endpoint) && udp(packet) && packet.sport(exit.endpoint.port, exit.endpoint.port),
     isMarkedEngine: (packet) => packet.mark(markMask, marks.engine),
-    isResolver: (packet) => packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
+    isResolver: (packet) => !judgesNames || packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
     isInside: (side, packet) => packet[side](inside),
     isOutside: (side, packet) => packet[side](outside),
     carries: (packet) => insideFamilies.has(packet.family) && packet.destination(carried),
@@ -150,21 +193,23 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
       // P6: an inside address names the tunnel's user to whoever sees it outside
       if (packet.carries === "ip" && packet.source(inside)) return null;
       if (packet.carries === "arp") return packet.source(inside) ? null : "neighbours";
-      if (packet.carries === "other") return packet.ethertype(etherTypeEapol) ? "neighbours" : null;
+      if (packet.carries === "other") return only || packet.ethertype(etherTypeEapol) ? "neighbours" : null;
       // K: what is source-routed goes elsewhere than it says
       if (packet.family === 4 ? packet.flag("lsrr") || packet.flag("ssrr") : packet.flag("routing-header")) return null;
       // fragments show no port (4.18): mark, address and protocol are what the engine is known by
       if (toNode(packet)) return "engine";
-      if (isNeighbours(packet, onLink)) return "neighbours";
-      if (isLease(packet, onLink)) return "lease";
+      if (isOfNeighbours(packet)) return "neighbours";
+      if (isOfLease(packet)) return "lease";
       if (isReply(packet)) return "reply";
       const resolver = packet.destination(resolvers);
       // the local network goes before the rules, as its priority does
-      if (isLan(packet)) return isQuery(packet) && !resolver ? null : "lan";
-      const { lane: to, rule } = lane(packet);
+      const asks = judgesNames && isQuery(packet);
+      if (mayBeLan(packet)) return asks && !resolver ? null : "lan";
+      const { lane: to, rule } = laneFor(packet, true, true);
       if (packet.family === 6 && policy.ipv6 === "block") return null;
       // P3: a query leaves beside the tunnel to a resolver that policy names, or where a rule names its port
-      if (to === "direct") return !isQuery(packet) || resolver || rule?.match.ports !== undefined ? "direct" : null;
+      if (to === "direct") return !asks || resolver || rule?.match.ports !== undefined ? "direct" : null;
+      // a rule sends it elsewhere, but the devices of a local network must be found
       return policy.lan.allow && lanOn(device) && packet.destination(linkMulticast) && !isQuery(packet) ? "lan" : null;
     },
   };
@@ -177,6 +222,24 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit): Wanted {
     if (packet.ct(ctStates.relatedReply)) return packet.protocol(icmp, icmp) || isWelcome(packet, "out");
     return packet.ct(ctStates.establishedReply) && isWelcome(packet, "out");
   }
+}
+
+/** Many questions as one: which of them said no decides nothing. What is asked of the origin is its kind. */
+function asOne(of: (packet: Packet) => boolean): (packet: Packet) => boolean {
+  const part = { born: "kind" } as const;
+  return (packet) => packet.summed(part, of);
+}
+
+/** The first of the rules that `holds` of a packet, with its source or before it has one. */
+function inOrder(
+  rules: readonly RuleQuestions[],
+  holds: (rule: RuleQuestions, packet: Packet, sourceKnown: boolean) => boolean,
+): (packet: Packet, sourceKnown: boolean) => RuleQuestions | undefined {
+  const parts = [false, true].map((sourceKnown) => rules.map((rule) => ({ born: "kind", rule, sourceKnown }) as const));
+  return (packet, sourceKnown) =>
+    packet.firstOf(parts[sourceKnown ? 1 : 0] ?? [], (part, asked) =>
+      holds(part.rule, asked, part.sourceKnown) ? part.rule : undefined,
+    );
 }
 
 /** IEEE 802.1X, which a Wi-Fi or wired port wants before anything else. */
@@ -200,40 +263,6 @@ function isLease(packet: Packet, onLink: PrefixSet): boolean {
     );
   return packet.sport(546, 546) && packet.dport(547, 547) && packet.destination(leaseServers6);
 }
-
-interface RuleQuestions {
-  readonly rule: PolicyRule;
-  readonly source: PrefixSet;
-  readonly destination: PrefixSet;
-}
-
-function ruleQuestions(rule: PolicyRule, place: number): RuleQuestions {
-  return {
-    rule,
-    source: set(`rule ${place} source`, rule.match.source ?? []),
-    destination: set(`rule ${place} destination`, rule.match.destination ?? []),
-  };
-}
-
-const protocols = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58] } as const;
-
-function ruleMatches({ rule, source, destination }: RuleQuestions, packet: Packet): boolean {
-  const { match, lane } = rule;
-  // names are resolved to sets elsewhere; a rule of nothing but names catches no packet here
-  if (match.names && !match.destination) return false;
-  // an application is known by the mark its sockets got at birth
-  if (match.apps && !packet.mark(markMask, marks[lane])) return false;
-  if (match.users && !(ownSocket(packet) && match.users.some((uid) => packet.uid(uid, uid)))) return false;
-  if (match.source && !packet.source(source)) return false;
-  if (match.destination && !packet.destination(destination)) return false;
-  if (match.protocol) {
-    const number = protocols[match.protocol][packet.family === 4 ? 0 : 1];
-    if (!packet.protocol(number, number)) return false;
-  }
-  return !match.ports || match.ports.some((range) => packet.dport(range.from, range.to));
-}
-
-const ownSocket = (packet: Packet): boolean => packet.origin.kind === "socket" && !packet.origin.kernel;
 
 /** ARPHRD_ETHER: what is not Ethernet (other VPNs' devices) is nobody's local network. */
 const arphrdEther = 1;

@@ -1,21 +1,22 @@
-// Addresses as four 32-bit words, the first the highest; IPv4 uses the first only. Parsing is by hand, because the careful
-// parser takes ten microseconds a prefix and a list has a million; it reads canonical text and checks nothing.
+// Prefixes read into 32-bit words, the first the highest: one for IPv4, four for IPv6. Reading is by hand, because the
+// careful parser takes ten microseconds a prefix and a list has a million; it reads canonical text and checks nothing.
 import { rangeOf, type Address, type Family } from "../contract/prefix.ts";
 
-export type Words = readonly number[];
-
-/** Appends the four words of a canonical prefix to `out` and gives its length. Host bits must be zero. */
-export function parsePrefixWords(text: string, out: number[]): number {
+/** Puts the words of a canonical prefix or address into `out` from `at` on and gives its length. Host bits must be zero. */
+export function parsePrefixWords(text: string, out: Uint32Array, at: number): number {
   const slash = text.indexOf("/");
   const end = slash < 0 ? text.length : slash;
   const six = text.includes(":");
-  if (six && text.includes(".")) parseSlow(text.slice(0, end), out);
-  else if (six) parse6(text, end, out);
-  else parse4(text, end, out);
-  return slash < 0 ? (six ? 128 : 32) : Number(text.slice(slash + 1));
+  if (six && text.includes(".")) parseSlow(text.slice(0, end), out, at);
+  else if (six) parse6(text, end, out, at);
+  else out[at] = parse4(text, end);
+  if (slash < 0) return six ? 128 : 32;
+  let length = 0;
+  for (let i = slash + 1; i < text.length; i++) length = length * 10 + text.charCodeAt(i) - 48;
+  return length;
 }
 
-function parse4(text: string, end: number, out: number[]): void {
+function parse4(text: string, end: number): number {
   let word = 0;
   let part = 0;
   for (let i = 0; i < end; i++) {
@@ -25,19 +26,21 @@ function parse4(text: string, end: number, out: number[]): void {
       part = 0;
     } else part = part * 10 + code - 48;
   }
-  out.push(word * 256 + part, 0, 0, 0);
+  return word * 256 + part;
 }
 
-function parse6(text: string, end: number, out: number[]): void {
-  const parts: number[] = [];
+const parts = new Uint16Array(8);
+
+function parse6(text: string, end: number, out: Uint32Array, at: number): void {
+  let count = 0;
   let gap = -1;
   let part = 0;
   let digits = 0;
   for (let i = 0; i < end; i++) {
     const code = text.charCodeAt(i);
     if (code === 58) {
-      if (digits > 0) parts.push(part);
-      else gap = parts.length;
+      if (digits > 0) parts[count++] = part;
+      else gap = count;
       part = 0;
       digits = 0;
     } else {
@@ -45,46 +48,23 @@ function parse6(text: string, end: number, out: number[]): void {
       digits++;
     }
   }
-  if (digits > 0) parts.push(part);
-  while (gap >= 0 && parts.length < 8) parts.splice(gap, 0, 0);
-  for (let i = 0; i < 8; i += 2) out.push((parts[i] ?? 0) * 65536 + (parts[i + 1] ?? 0));
+  if (digits > 0) parts[count++] = part;
+  if (gap >= 0) {
+    // what stands behind the gap belongs at the end
+    const moved = count - gap;
+    parts.copyWithin(8 - moved, gap, count);
+    parts.fill(0, gap, 8 - moved);
+  }
+  for (let i = 0; i < 4; i++) out[at + i] = (parts[2 * i] ?? 0) * 65536 + (parts[2 * i + 1] ?? 0);
 }
 
 /** `::ffff:192.0.2.1` and the like: rare, so the obvious way. */
-function parseSlow(text: string, out: number[]): void {
+function parseSlow(text: string, out: Uint32Array, at: number): void {
   const { first } = rangeOf(text as Address);
-  for (let shift = 96n; shift >= 0n; shift -= 32n) out.push(Number((first >> shift) & 0xffff_ffffn));
+  for (let i = 0; i < 4; i++) out[at + i] = Number((first >> BigInt(96 - 32 * i)) & 0xffff_ffffn);
 }
 
-export function valueOf(family: Family, words: Words): bigint {
+export function valueOf(family: Family, words: Uint32Array): bigint {
   if (family === 4) return BigInt(words[0] ?? 0);
   return words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-}
-
-export function compare(a: Words, b: Words): number {
-  for (let w = 0; w < 4; w++) {
-    const d = (a[w] ?? 0) - (b[w] ?? 0);
-    if (d !== 0) return d;
-  }
-  return 0;
-}
-
-export function next(family: Family, words: Words): number[] {
-  const out = [...words];
-  for (let w = family === 4 ? 0 : 3; w >= 0; w--) {
-    if ((out[w] ?? 0) < 0xffff_ffff) {
-      out[w] = (out[w] ?? 0) + 1;
-      return out;
-    }
-    out[w] = 0;
-  }
-  return out;
-}
-
-export function lastOf(family: Family, start: Words, length: number): number[] {
-  return start.map((word, w) => {
-    if (family === 4 && w > 0) return 0;
-    const kept = Math.min(32, Math.max(0, length - 32 * w));
-    return kept === 32 ? word : word + 2 ** (32 - kept) - 1;
-  });
 }
