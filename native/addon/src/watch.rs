@@ -33,6 +33,8 @@ const NFTA_GEN_PROC_NAME: u16 = 3;
 const NFTA_ANY_TABLE: u16 = 1;
 const BUFFER: usize = 65536;
 const QUEUE: i32 = 8 << 20;
+/// nice(2)
+const HURRIED: i32 = -15;
 
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -78,6 +80,7 @@ impl Watch {
         let thread = std::thread::Builder::new()
             .name("culvert-watch".into())
             .spawn(move || {
+                hurry();
                 let mut listener = Listener { links, touched: BTreeSet::new(), last: None, tell: &tell };
                 listener.run(&routing, nft.as_ref(), &stopped);
             })
@@ -213,6 +216,13 @@ impl Listener<'_> {
             (self.tell)(text);
         }
     }
+}
+
+/// What is ours is mended, and who did it named, before anybody else runs: `ip` exits within a millisecond. Without the
+/// right to it (CAP_SYS_NICE) the watch works all the same.
+fn hurry() {
+    // SAFETY: plain numbers; on Linux the id 0 is the calling thread alone (setpriority(2), bugs).
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, HURRIED) };
 }
 
 /// 9.15: a netlink port is its owner's pid where one socket is all it has.
