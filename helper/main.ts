@@ -44,7 +44,8 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     log.info(data, what);
   };
   const native = loadNative(options.addon);
-  const kernel = await openLinux({ native, stateDir: options.stateDir, runDir: options.runDir });
+  const { stateDir, runDir, owner } = options;
+  const kernel = await openLinux({ native, stateDir, runDir, owner });
   let listeners: readonly ((event: HelperEvent) => void)[] = [];
   const tell = (event: HelperEvent): void => {
     for (const listener of listeners) listener(event);
@@ -122,6 +123,8 @@ interface Options {
   readonly engine: string | undefined;
   readonly addon: string | undefined;
   readonly log: string;
+  /** Whether tables may have an owner: without, as on older kernels. */
+  readonly owner: boolean;
 }
 
 function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
@@ -135,11 +138,13 @@ function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
       engine: { type: "string" },
       addon: { type: "string" },
       log: { type: "string", default: "info" },
+      "no-owner": { type: "boolean", default: false },
     },
   });
   return {
     ...{ socket: values.socket, stateDir: values["state-dir"], runDir: values["run-dir"], group: values.group },
     ...{ engine: values.engine ?? env["CULVERT_ENGINE"], addon: values.addon, log: values.log },
+    owner: !values["no-owner"],
   };
 }
 

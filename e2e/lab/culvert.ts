@@ -40,6 +40,8 @@ export interface Culvert {
 export interface CulvertOptions {
   /** Path of an engine; without it the daemon chooses. */
   readonly engine?: string;
+  /** false: the gate has no owner, as on kernels before 6.9. */
+  readonly owner?: boolean;
 }
 
 /** Starts the daemon in the machine and waits until it answers. */
@@ -60,7 +62,8 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
   const status = (): Promise<Status> => json<Status>("status");
   const start = async (): Promise<void> => {
     const engine = options.engine === undefined ? [] : ["--engine", options.engine];
-    daemon = machine.node(entry(), ["daemon", "--group", "culvert", ...engine]);
+    const owner = options.owner === false ? ["--no-owner"] : [];
+    daemon = machine.node(entry(), ["daemon", "--group", "culvert", ...engine, ...owner]);
     const keep = (chunk: Buffer): void => {
       appendFileSync(log, chunk);
     };

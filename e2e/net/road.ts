@@ -39,6 +39,8 @@ export interface RoadOptions {
   readonly allowed?: Partial<Allowed>;
   /** Streams of the control flood; none: no control here. */
   readonly control?: readonly Stream[];
+  /** false: the gate has no owner, as on kernels before 6.9. */
+  readonly owner?: boolean;
 }
 
 export interface Outcome {
@@ -146,7 +148,7 @@ async function onLab(lab: Lab, cities: readonly string[], options: RoadOptions):
   const home = watch(lab, "home", "laptop");
   const second = watch(lab, "second", "laptop");
   await controlFlood(laptop, home, options.control ?? everything());
-  const culvert = await startCulvert(lab, laptop);
+  const culvert = await startCulvert(lab, laptop, options.owner === false ? { owner: false } : {});
   for (const city of cities) await importNode(laptop, culvert, nodeIn(city));
   if (options.policy !== undefined || form !== "table") await culvert.setPolicy({ ...basePolicy, ...options.policy });
   const allowed = connectedTo(node, options.allowed);

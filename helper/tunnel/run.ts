@@ -61,6 +61,8 @@ export interface RunDeps extends FindingsDeps {
 }
 
 const driftKept = 20;
+/** Announcements of what is mended already may come so much after it: two readings of a busy machine. */
+const lateMs = 500;
 /** Of changes of which it is not known yet whether they hurt. */
 const touchedKept = 64;
 
@@ -79,6 +81,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
   let interrupt = new AbortController();
   let retryTimer: NodeJS.Timeout | undefined;
   let touched: readonly Change[] = [];
+  let mendedAt = -Infinity;
   let settled: (() => void)[] = [];
   let listeners: readonly Listener[] = [];
   const closers: (() => void)[] = [];
@@ -225,7 +228,9 @@ export function createTunnel(deps: RunDeps): Tunnel {
   const keepDrift = (mended: boolean): void => {
     const changes = touched;
     touched = [];
-    if (mended) {
+    if (mended) mendedAt = deps.now();
+    // told of only after another change had it mended already
+    if (deps.now() - mendedAt < lateMs) {
       const fresh = changes
         .filter((change) => change.ours)
         .map(({ at, what, author }) => ({ at, what: what.slice(0, 400), author, mended: true }));
