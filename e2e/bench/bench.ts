@@ -18,6 +18,8 @@ const benches: Readonly<
   model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20 },
   // three sample plans; quick: one of them
   mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 3, quick: 1 },
+  // each round 14 seconds: five mendings in ten seconds would be a fight
+  watch: { load: async () => (await import("./watch.ts")).benchWatch, rounds: 7, quick: 2 },
 };
 
 const { values, positionals } = parseArgs({
