@@ -159,9 +159,7 @@ export function spoken(ground: Ground, welcome: boolean): readonly NftRule[] {
     accept("this machine to itself", oif("lo")),
     ...(ground.open ? intoTunnel(ground) : []),
     drop("into the tunnel: closed", oif(linkName)),
-    ...families.flatMap((family) =>
-      ground.inside[family].map((own) => drop("inside addresses stay inside", saddr(own))),
-    ),
+    ...insideStays(ground),
     drop("nobody marks his own packets as answers", mark(marks.reply)),
     ...(passes(ground) ? [drop("nor as found to be direct", isPassed)] : []),
     ...ground.endpoints.map((e) =>
@@ -173,6 +171,16 @@ export function spoken(ground: Ground, welcome: boolean): readonly NftRule[] {
     ...ground.policy.welcome.flatMap((w) => welcomeOut(ground, w)),
     ...(welcome ? [related4, related6] : []),
   ];
+}
+
+/**
+ * P6. For forwarded packets too: while the adapter is not there its address is nobody's here, and not dropped as a martian
+ * source, and lock 3 may be gone.
+ */
+export function insideStays(ground: Ground): readonly NftRule[] {
+  return families.flatMap((family) =>
+    ground.inside[family].map((own) => drop("inside addresses stay inside", saddr(own))),
+  );
 }
 
 const related4 = jump("errors about what welcomed callers sent", "answer", related, inReply, icmp(3, 11, 12));
@@ -225,6 +233,7 @@ function fromInner(ground: Ground): readonly NftRule[] {
           .filter((family) => ground.carries[family])
           .map((family) => jump("into the tunnel", "tunnel", oif(linkName), ofFamily(family)))
       : []),
+    ...insideStays(ground),
     ...ground.links.map((link, i) => jump(`out by ${link.name}`, linkChain(i), oif(link.name))),
   ];
 }

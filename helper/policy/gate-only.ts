@@ -8,7 +8,7 @@ import type { NftChain, NftRule } from "../plan/nft.ts";
 import { linkName, marks } from "../plan/numbers.ts";
 import { arpType, innerPorts } from "./gate-egress.ts";
 import type { EgressDevices } from "./gate-egress.ts";
-import { answer, base, inFromTunnel, prerouting, spoken } from "./gate-inet.ts";
+import { answer, base, inFromTunnel, insideStays, prerouting, spoken } from "./gate-inet.ts";
 import {
   laneLines2,
   laneLines3,
@@ -142,6 +142,7 @@ function forward(ground: Ground): readonly NftRule[] {
     ...(passes(ground) ? [drop("nor as found to be direct", isPassed)] : []),
     ...carried.map((family) => jump("into the tunnel", "tunnel", oif(linkName), ofFamily(family))),
     drop("into the tunnel: closed", oif(linkName)),
+    ...insideStays(ground),
     jump("outside", "outside"),
     drop("nothing is left"),
   ];
