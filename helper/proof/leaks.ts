@@ -114,8 +114,10 @@ function routingAlone(state: State): Looked {
 }
 
 function beyondRouting({ wanted, policy }: State, fault: Fault, packet: Packet): boolean {
-  // 7.5: table local answers for the broadcast address of each network before any rule of ours
-  if (packet.covering(localTable)[0]?.type === "broadcast") return true;
+  // 7.5: table local answers before any rule of ours for the broadcast address of each network, and, where IPv6 is
+  // forwarded, for the anycast address of its routers
+  const first = packet.covering(localTable)[0]?.type;
+  if (first === "broadcast" || first === "anycast") return true;
   // an uplink without an address borrows one, the tunnel's too
   if (isToMany(packet, "destination") || wanted.isQuery(packet) || wanted.isInside("source", packet)) return true;
   // L, 8.16: port 65535; 2.28: to routing the kernel's own packets are root's; 3.13: who has no source yet
