@@ -53,8 +53,9 @@ export async function startMachine(spec: MachineSpec): Promise<Machine> {
   return machineOf(spec.name, holder.pid);
 }
 
-export function machineOf(name: string, pid: number): Machine {
-  const prefix = ["nsenter", "-t", String(pid), "-n", "-m", "-u", "--"];
+/** `as`: what comes before every command there. */
+export function machineOf(name: string, pid: number, as: readonly string[] = []): Machine {
+  const prefix = ["nsenter", "-t", String(pid), "-n", "-m", "-u", "--", ...as];
   const spawn = (command: readonly string[], options: SpawnOptions = {}): ChildProcess => {
     // nsenter -m starts in the root folder; `env --chdir` also works for commands that are not shells
     const at = ["env", `--chdir=${options.cwd ?? process.cwd()}`];

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
+import { hasUser } from "./account.ts";
 import { houseAt, seenAt } from "./house.ts";
 import type { Lab } from "./lab.ts";
 import type { Machine } from "./machine.ts";
@@ -80,10 +81,8 @@ export async function openWindow(lab: Lab, machine: Machine, language = "en"): P
   };
 }
 
-/** In a user namespace that maps one account there is nobody else to be. */
-export async function hasAccounts(machine: Machine): Promise<boolean> {
-  const map = await machine.exec(["cat", "/proc/self/uid_map"]);
-  return Number(map.stdout.trim().split(/\s+/)[2]) > person.uid;
+export function hasAccounts(machine: Machine): Promise<boolean> {
+  return hasUser(machine, person.uid);
 }
 
 /** What to put before a command so that the person runs it. */
