@@ -121,7 +121,7 @@ fn datagrams(out: &mut Out) -> Vec<Vec<u8>> {
 
 fn receive(engine: &Engine, from: u8, datagram: &mut [u8], out: &mut Out) -> Option<std::ops::Range<usize>> {
     let mut inbound = Inbound::default();
-    let from = From { address: address(from), ecn: 3 };
+    let from = From { address: address(from), local: None, ecn: 3 };
     let packet = engine.receive(now(2_000), &mut engine.reader(), from, datagram, &mut inbound, out);
     engine.finish(now(2_000), &mut inbound, out);
     packet

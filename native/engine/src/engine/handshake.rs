@@ -8,13 +8,13 @@
 //! ```
 //! Before the first key exchange stand mac1 and, under load, mac2 ([`Guard`]).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::counters::Refusal;
-use super::out::{Event, Out};
+use super::out::{Endpoint, Event, Out};
 use super::peer::{Peer, Slow};
+use super::receive::From;
 use super::{Engine, Index, Now, Table};
 use crate::noise::constants::*;
 use crate::noise::cookie::{Checker, Verdict};
@@ -112,7 +112,7 @@ impl Engine {
         now: Now,
         table: &Table,
         kind: Kind,
-        from: SocketAddr,
+        from: From,
         message: &[u8],
         out: &mut Out,
     ) -> Result<(), Refusal> {
@@ -128,10 +128,10 @@ impl Engine {
 
     /// mac1 always, mac2 under load: a forger gets no key exchange out of us, and a cookie goes only to an
     /// address that knows our public key.
-    fn admit(&self, now: Now, from: SocketAddr, message: &[u8], out: &mut Out) -> Result<(), Refusal> {
+    fn admit(&self, now: Now, from: From, message: &[u8], out: &mut Out) -> Result<(), Refusal> {
         let mut guard = self.guard.lock().expect("no panic holds this lock");
         let checker = guard.checker.as_ref().ok_or(Refusal::UnknownPeer)?;
-        let verdict = checker.check(now.ms, from, message);
+        let verdict = checker.check(now.ms, from.address, message);
         if verdict == Verdict::Wrong {
             return Err(Refusal::WrongMac1);
         }
@@ -141,8 +141,9 @@ impl Engine {
         let sender = word(message, 4);
         let (nonce, secret) = (self.random(), self.random());
         let checker = guard.checker.as_mut().expect("looked at above");
-        let reply = checker.reply(now.ms, from, message, sender, nonce, secret);
-        out.datagram(from.into(), HANDSHAKE_TOS, COOKIE_LEN).copy_from_slice(&reply);
+        let reply = checker.reply(now.ms, from.address, message, sender, nonce, secret);
+        let to = Endpoint { address: from.address, local: from.local, chained: None };
+        out.datagram(to, HANDSHAKE_TOS, COOKIE_LEN).copy_from_slice(&reply);
         Err(Refusal::UnderLoad)
     }
 
@@ -150,7 +151,7 @@ impl Engine {
         &self,
         now: Now,
         table: &Table,
-        from: SocketAddr,
+        from: From,
         message: &[u8],
         out: &mut Out,
     ) -> Result<(), Refusal> {
@@ -176,10 +177,12 @@ impl Engine {
         slow.stamp.stamp(now.ms, &mut reply);
         self.keep_answered(now, peer, &mut slow, &keys);
         drop(slow);
-        peer.set_endpoint(from);
+        peer.follow(from, true);
         peer.count_received(INITIATION_LEN);
-        out.datagram(peer.endpoint_at(from), HANDSHAKE_TOS, RESPONSE_LEN).copy_from_slice(&reply);
-        peer.count_sent(RESPONSE_LEN);
+        if let Some(to) = peer.endpoint() {
+            out.datagram(to, HANDSHAKE_TOS, RESPONSE_LEN).copy_from_slice(&reply);
+            peer.count_sent(RESPONSE_LEN);
+        }
         self.heard_any(now, peer, out);
         self.sent_any(now, peer, out);
         self.arm(peer, &peer.timers.zero, now.ms + REJECT_AFTER_TIME * 3, out);
@@ -197,7 +200,7 @@ impl Engine {
         &self,
         now: Now,
         table: &Table,
-        from: SocketAddr,
+        from: From,
         message: &[u8],
         out: &mut Out,
     ) -> Result<(), Refusal> {
@@ -221,7 +224,7 @@ impl Engine {
         slow.attempts = 0;
         self.keep_initiated(now, &peer, &mut slow, &keys);
         drop(slow);
-        peer.set_endpoint(from);
+        peer.follow(from, false);
         peer.count_received(RESPONSE_LEN);
         peer.timers.round_trip.store(round_trip, Relaxed);
         self.heard_any(now, &peer, out);

@@ -27,6 +27,9 @@ pub struct Host {
     pub events: Vec<Event>,
     /// What the engine answered to packets from its TUN.
     pub answers: Vec<Vec<u8>>,
+    /// Which of its addresses others ask, and by which each of its datagrams left.
+    pub asked: Option<IpAddr>,
+    pub left_by: Vec<Option<IpAddr>>,
     /// What came out of its TAP.
     pub frames: Vec<Vec<u8>>,
 }
@@ -65,6 +68,8 @@ impl Net {
                 events: Vec::new(),
                 answers: Vec::new(),
                 frames: Vec::new(),
+                asked: None,
+                left_by: Vec::new(),
             });
         }
         net
@@ -86,6 +91,7 @@ impl Net {
         self.hosts[host].answers.append(&mut out.answers);
         self.hosts[host].frames.append(&mut out.frames);
         for train in out.trains() {
+            self.hosts[host].left_by.push(train.local);
             for datagram in out.bytes()[train.at..train.at + train.len].chunks(train.segment) {
                 self.handshakes += usize::from(datagram[0] != 4);
                 self.wire.push_back((self.hosts[host].address, train.to, datagram.to_vec()));
@@ -104,7 +110,7 @@ impl Net {
         let mut datagram = datagram.to_vec();
         let (mut out, mut inbound) = (Out::default(), Inbound::default());
         let engine = &self.hosts[host].engine;
-        let from = From { address: from, ecn };
+        let from = From { address: from, local: self.hosts[host].asked, ecn };
         let mut reader = engine.reader();
         let packet = engine.receive(self.now(), &mut reader, from, &mut datagram, &mut inbound, &mut out);
         engine.finish(self.now(), &mut inbound, &mut out);

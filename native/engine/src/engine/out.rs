@@ -8,12 +8,14 @@ use crate::noise::primitives::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub address: SocketAddr,
+    /// Which of our addresses they leave by; None leaves the choice to the kernel.
+    pub local: Option<IpAddr>,
     pub chained: Option<u32>,
 }
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
-        Self { address, chained: None }
+        Self { address, local: None, chained: None }
     }
 }
 
@@ -21,6 +23,7 @@ impl From<SocketAddr> for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Train {
     pub to: SocketAddr,
+    pub local: Option<IpAddr>,
     pub chained: Option<u32>,
     pub tos: u8,
     pub at: usize,
@@ -111,8 +114,8 @@ impl Out {
                 train.count += 1;
             }
             _ => {
-                let Endpoint { address, chained } = to;
-                self.trains.push(Train { to: address, chained, tos, at, len, segment: len, count: 1 });
+                let Endpoint { address, local, chained } = to;
+                self.trains.push(Train { to: address, local, chained, tos, at, len, segment: len, count: 1 });
             }
         }
         &mut self.bytes[at..self.used]
@@ -138,6 +141,7 @@ impl Train {
             && fits
             && len <= self.segment
             && self.to == to.address
+            && self.local == to.local
             && self.chained == to.chained
             && self.tos == tos
     }

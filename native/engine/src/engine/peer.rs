@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::chain::Via;
 use super::out::Endpoint;
 use super::path::Path;
+use super::receive::From;
 use super::timers::Timers;
 use crate::noise::constants::STAGED_PACKETS;
 use crate::noise::cookie::Stamp;
@@ -23,7 +24,7 @@ pub struct Peer {
     /// Place in the table of peers, and owner of its allowed IPs.
     pub id: u32,
     pub removed: AtomicBool,
-    address: RwLock<Option<SocketAddr>>,
+    place: RwLock<Option<Place>>,
     via: RwLock<Option<Via>>,
     is_chained: AtomicBool,
     /// The session packets are sealed with.
@@ -40,6 +41,13 @@ pub struct Peer {
     pub refused: AtomicU64,
     pub sampled: AtomicU64,
     slow: Mutex<Slow>,
+}
+
+/// Where a peer is, and by which of our addresses it knows us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    address: SocketAddr,
+    local: Option<IpAddr>,
 }
 
 pub struct Slow {
@@ -80,7 +88,7 @@ impl Peer {
             public,
             id,
             removed: AtomicBool::new(false),
-            address: RwLock::default(),
+            place: RwLock::default(),
             via: RwLock::default(),
             is_chained: AtomicBool::new(false),
             current: RwLock::default(),
@@ -114,16 +122,16 @@ impl Peer {
     }
 
     pub fn address(&self) -> Option<SocketAddr> {
-        *self.address.read().expect("no panic holds this lock")
+        self.place().map(|place| place.address)
     }
 
     pub fn endpoint(&self) -> Option<Endpoint> {
-        self.address().map(|address| self.endpoint_at(address))
+        let Place { address, local } = self.place()?;
+        Some(Endpoint { address, local, chained: self.is_chained.load(Relaxed).then_some(self.id) })
     }
 
-    /// `address` as seen the way this peer is reached.
-    pub fn endpoint_at(&self, address: SocketAddr) -> Endpoint {
-        Endpoint { address, chained: self.is_chained.load(Relaxed).then_some(self.id) }
+    fn place(&self) -> Option<Place> {
+        *self.place.read().expect("no panic holds this lock")
     }
 
     pub fn via(&self) -> Option<Via> {
@@ -136,7 +144,32 @@ impl Peer {
     }
 
     pub fn set_endpoint(&self, endpoint: SocketAddr) {
-        *self.address.write().expect("no panic holds this lock") = Some(endpoint);
+        self.set_place(Place { address: endpoint, local: None });
+    }
+
+    /// Follows the peer to where an authentic datagram came from; true when its address is another. Who began the
+    /// session (`is_theirs`) knows us by the address it asked, and its firewall passes no other. In a session of our
+    /// own the kernel chooses, so that it follows the routes.
+    pub fn follow(&self, from: From, is_theirs: bool) -> bool {
+        let before = self.place();
+        let is_of_family = |local: &IpAddr| local.is_ipv4() == from.address.is_ipv4();
+        let kept = before.and_then(|place| place.local).filter(is_of_family);
+        let place = Place { address: from.address, local: if is_theirs { from.local } else { kept } };
+        if before != Some(place) {
+            self.set_place(place);
+        }
+        before.map(|before| before.address) != Some(from.address)
+    }
+
+    /// No answer came: the address it knew us by may lead nowhere any more (as the kernel's timers.c does).
+    pub fn forget_local(&self) {
+        if let Some(place) = self.place.write().expect("no panic holds this lock").as_mut() {
+            place.local = None;
+        }
+    }
+
+    fn set_place(&self, place: Place) {
+        *self.place.write().expect("no panic holds this lock") = Some(place);
     }
 
     pub fn session(&self) -> Option<Arc<Session>> {

@@ -6,7 +6,7 @@
 //! ```
 //! What a batch did to a peer (bytes, timers, endpoint) is told once for the batch, in [`Engine::finish`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,10 +21,11 @@ use crate::noise::session::{Refused, Session};
 use crate::wire::ip;
 use crate::wire::wg::{DATA_HEADER, Kind, data_receiver, kind};
 
-/// Outer header: sender and ECN bits.
+/// Outer header: sender, which of our addresses it asked (None where that is not known), and ECN bits.
 #[derive(Clone, Copy, Debug)]
 pub struct From {
     pub address: SocketAddr,
+    pub local: Option<IpAddr>,
     pub ecn: u8,
 }
 
@@ -38,7 +39,7 @@ pub struct Inbound {
 struct Tally {
     session: Arc<Session>,
     peer: Arc<Peer>,
-    from: SocketAddr,
+    from: From,
     bytes: usize,
     /// Packets that were not keepalives.
     data: bool,
@@ -74,7 +75,7 @@ impl Engine {
                 Ok(packet) => return packet,
                 Err(refusal) => refusal,
             },
-            Some(kind) => match self.receive_handshake(now, table, kind, from.address, datagram, out) {
+            Some(kind) => match self.receive_handshake(now, table, kind, from, datagram, out) {
                 Ok(()) => return None,
                 Err(refusal) => refusal,
             },
@@ -99,7 +100,7 @@ impl Engine {
         let is_current = inbound.tallies[depth].as_ref().is_some_and(|tally| tally.session.local == index);
         if !is_current {
             self.finish_tally(now, &mut inbound.tallies[depth], out);
-            inbound.tallies[depth] = Some(self.tally(index, from.address)?);
+            inbound.tallies[depth] = Some(self.tally(index, from)?);
         }
         let tally = inbound.tallies[depth].as_mut().expect("set above");
         let len = datagram.len();
@@ -113,7 +114,7 @@ impl Engine {
             self.confirm(now, &tally.peer, &tally.session, out);
         }
         tally.bytes += len;
-        tally.from = from.address;
+        tally.from = from;
         if packet.is_empty() {
             return Ok(None);
         }
@@ -131,7 +132,7 @@ impl Engine {
         if let Some((address, range)) = nested(table, &view, packet)
             && depth + 1 < DEEPEST
         {
-            let from = From { address, ecn: ip::ecn(packet) };
+            let from = From { address, local: None, ecn: ip::ecn(packet) };
             let start = DATA_HEADER + range.start;
             let packet = self.receive_at(depth + 1, now, table, from, &mut packet[range], inbound, out);
             return Ok(packet.map(|packet| start + packet.start..start + packet.end));
@@ -150,7 +151,7 @@ impl Engine {
         }
     }
 
-    fn tally(&self, index: u32, from: SocketAddr) -> Result<Tally, Refusal> {
+    fn tally(&self, index: u32, from: From) -> Result<Tally, Refusal> {
         match self.find_index(index) {
             Some(Index::Session(session, peer)) => Ok(Tally { session, peer, from, bytes: 0, data: false }),
             _ => Err(Refusal::UnknownIndex),
@@ -170,8 +171,7 @@ impl Engine {
         }
         let peer = &tally.peer;
         peer.count_received(tally.bytes);
-        if peer.address() != Some(tally.from) {
-            peer.set_endpoint(tally.from);
+        if peer.follow(tally.from, !tally.session.initiator) {
             self.check_path(now, peer, out);
         }
         self.heard_any(now, peer, out);

@@ -214,3 +214,34 @@ fn a_link_that_loses_reorders_and_doubles_delivers_only_true_packets() {
         assert!(heard.len() > 1300, "seed {seed}: the session lives: {}", heard.len());
     }
 }
+
+/// Host 1 has two addresses and is asked at the second.
+#[test]
+fn whoever_began_is_answered_from_the_address_it_asked() {
+    let mut net = Net::new(2);
+    let asked = Some("198.51.100.9".parse().unwrap());
+    net.hosts[1].asked = asked;
+    net.send(0, &packet(0, 1, "question"));
+    net.settle();
+    net.send(1, &packet(1, 0, "answer"));
+    net.settle();
+    assert!(net.hosts[1].left_by.len() >= 2 && net.hosts[1].left_by.iter().all(|local| *local == asked));
+    assert!(net.hosts[0].left_by.iter().all(Option::is_none), "the kernel chooses for who begins");
+}
+
+#[test]
+fn an_address_that_brings_no_answer_is_left_for_the_kernel_to_choose() {
+    let mut net = Net::new(2);
+    let asked = Some("198.51.100.9".parse().unwrap());
+    net.hosts[1].asked = asked;
+    net.send(0, &packet(0, 1, "question"));
+    net.settle();
+    net.drop = |_| true;
+    net.hosts[1].left_by.clear();
+    for _ in 0..10 {
+        net.send(1, &packet(1, 0, "answer"));
+        net.pass(1_000);
+    }
+    assert_eq!(net.hosts[1].left_by.first(), Some(&asked));
+    assert_eq!(net.hosts[1].left_by.last(), Some(&None));
+}

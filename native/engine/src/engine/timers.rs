@@ -160,6 +160,7 @@ impl Engine {
             self.retransmit(now, peer, out);
         }
         if due(&timers.new_handshake, now.ms) {
+            peer.forget_local();
             self.initiate(now, peer, out);
         }
         if due(&timers.keepalive, now.ms) {
@@ -197,6 +198,7 @@ impl Engine {
             slow.attempts
         };
         if u64::from(attempts) <= REKEY_ATTEMPT_TIME / REKEY_TIMEOUT {
+            peer.forget_local();
             return self.initiate_again(now, peer, out);
         }
         peer.timers.keepalive.store(0, SeqCst);

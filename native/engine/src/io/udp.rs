@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::zeroed;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -16,8 +16,8 @@ pub const BATCH: usize = 32;
 pub const SLOT: usize = 1 << 16;
 /// Bytes that may wait in the kernel: a quarter of a second at 200 Mbit/s.
 const BUFFER: i32 = 7 << 20;
-/// Room for UDP_GRO and the traffic class.
-const CONTROL: usize = 64;
+/// Room for UDP_GRO or UDP_SEGMENT (24 bytes), the traffic class (24) and the longer packet info (40).
+const CONTROL: usize = 88;
 
 pub struct Sockets {
     v4: OwnedFd,
@@ -49,17 +49,20 @@ impl Sockets {
     }
 }
 
-/// UDP_GRO and the traffic class are asked for; a kernel without them only costs speed and ECN.
+/// UDP_GRO, the traffic class and the address asked are asked for; a kernel without them only costs speed, ECN, and
+/// answers that leave by the address the kernel chooses.
 pub fn prepare(fd: RawFd, is_v6: bool) -> io::Result<()> {
     set_nonblocking(fd, false)?;
     let on = 1i32;
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, &on);
-    let (level, name) = if is_v6 {
-        (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS)
+    let (level, names) = if is_v6 {
+        (libc::IPPROTO_IPV6, [libc::IPV6_RECVTCLASS, libc::IPV6_RECVPKTINFO])
     } else {
-        (libc::IPPROTO_IP, libc::IP_RECVTOS)
+        (libc::IPPROTO_IP, [libc::IP_RECVTOS, libc::IP_PKTINFO])
     };
-    let _ = set_option(fd, level, name, &on);
+    for name in names {
+        let _ = set_option(fd, level, name, &on);
+    }
     for (force, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)] {
         if set_option(fd, libc::SOL_SOCKET, force, &BUFFER).is_err() {
             set_option(fd, libc::SOL_SOCKET, plain, &BUFFER)?;
@@ -134,7 +137,7 @@ impl Batch {
     pub fn run(&self, i: usize) -> Option<Run> {
         let header = &self.headers[i];
         let len = header.msg_len as usize;
-        let (mut segment, mut tos) = (len, 0);
+        let (mut segment, mut tos, mut local) = (len, 0, None);
         // SAFETY: the kernel filled the header's control buffer, which this batch owns; CMSG_* stay within it.
         unsafe {
             let mut control = libc::CMSG_FIRSTHDR(&header.msg_hdr);
@@ -147,6 +150,15 @@ impl Batch {
                     (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                         tos = data.cast::<i32>().read_unaligned() as u8
                     }
+                    // The address to answer from; of a broadcast it is not the destination.
+                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                        let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                        local = Some(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+                    }
+                    (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                        let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                        local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                    }
                     _ => {}
                 }
                 control = libc::CMSG_NXTHDR(&header.msg_hdr, control);
@@ -154,7 +166,7 @@ impl Batch {
         }
         let address = address(&self.names[i])?;
         (len > 0 && segment > 0).then_some(Run {
-            from: From { address, ecn: tos & 3 },
+            from: From { address, local, ecn: tos & 3 },
             at: i * SLOT,
             len,
             segment,
@@ -226,6 +238,14 @@ impl Sender {
                     match error.raw_os_error() {
                         Some(libc::EAGAIN | libc::ENOBUFS) => wait_until_writable(fd),
                         Some(libc::EINTR) => {}
+                        // The address it was asked at is not ours any more: the kernel chooses.
+                        Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENETUNREACH)
+                            if train.local.is_some() =>
+                        {
+                            let free = Train { local: None, ..*train };
+                            refused += self.send_family(sockets, &[free], bytes);
+                            done += 1;
+                        }
                         // EIO: the device cannot checksum. EINVAL: a segment is larger than the path MTU.
                         Some(code @ (libc::EIO | libc::EINVAL)) if train.count > 1 => {
                             if code == libc::EIO {
@@ -311,11 +331,12 @@ fn put_address(name: &mut libc::sockaddr_storage, to: SocketAddr) -> libc::sockl
     }
 }
 
-/// UDP_SEGMENT where there is more than one datagram, the traffic class where it is not zero.
+/// UDP_SEGMENT where there is more than one datagram, the traffic class where it is not zero, the address to leave by
+/// where it is known. No interface with it: that would send past the routes.
 fn put_control(header: &mut libc::msghdr, control: &mut Control, train: &Train) {
     let mut len = 0;
     let mut put = |level: i32, kind: i32, value: &[u8]| {
-        // SAFETY: CMSG_SPACE only computes; both messages together are 48 bytes and fit the 64 of the buffer.
+        // SAFETY: CMSG_SPACE only computes; the three messages together are at most 88 bytes, the buffer's length.
         unsafe {
             let place = control.0.as_mut_ptr().add(len).cast::<libc::cmsghdr>();
             (*place).cmsg_level = level;
@@ -335,6 +356,20 @@ fn put_control(header: &mut libc::msghdr, control: &mut Control, train: &Train) 
             (libc::IPPROTO_IPV6, libc::IPV6_TCLASS)
         };
         put(level, kind, &i32::from(train.tos).to_ne_bytes());
+    }
+    // struct in_pktinfo: interface, address to leave by, unused; struct in6_pktinfo: address, interface.
+    match train.local {
+        Some(IpAddr::V4(local)) => {
+            let mut info = [0; size_of::<libc::in_pktinfo>()];
+            info[4..8].copy_from_slice(&local.octets());
+            put(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+        }
+        Some(IpAddr::V6(local)) => {
+            let mut info = [0; size_of::<libc::in6_pktinfo>()];
+            info[..16].copy_from_slice(&local.octets());
+            put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+        }
+        None => {}
     }
     header.msg_control = if len == 0 { std::ptr::null_mut() } else { control.0.as_mut_ptr().cast() };
     header.msg_controllen = len as _;
