@@ -1,7 +1,8 @@
 //! The main thread after start: timers, the UAPI socket, and events to stdout. It never waits for a client, so a
 //! client that does not read cannot stop the timers.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -9,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::clock;
+use super::handed;
 use super::ports;
 use super::run::{Shared, flush};
 use super::sys::{poll, wait_for};
@@ -41,7 +43,7 @@ pub fn run(shared: &Shared, listener: &UnixListener) -> io::Result<()> {
             && let Ok((stream, _)) = listener.accept()
             && stream.set_nonblocking(true).is_ok()
         {
-            clients.push(Client { stream, request: Vec::new(), answer: Vec::new() });
+            clients.push(Client { stream, request: Vec::new(), handed: Vec::new(), answer: Vec::new() });
         }
     }
 }
@@ -69,6 +71,8 @@ fn wait(
 struct Client {
     stream: UnixStream,
     request: Vec<u8>,
+    /// Descriptors that came with the request so far.
+    handed: Vec<OwnedFd>,
     answer: Vec<u8>,
 }
 
@@ -95,7 +99,7 @@ impl Client {
         loop {
             // Only what is new, and the byte before it, can hold the end.
             let mut from = self.request.len().saturating_sub(1);
-            match self.stream.read(&mut buffer) {
+            match handed::read(&self.stream, &mut buffer, &mut self.handed) {
                 Ok(0) => return false,
                 Ok(got) => self.request.extend_from_slice(&buffer[..got]),
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
@@ -104,16 +108,17 @@ impl Client {
                 let end = from + end;
                 let request: Vec<u8> = self.request.drain(..end + 2).collect();
                 from = 0;
-                self.answer.extend_from_slice(answer(shared, &request[..end], out).as_bytes());
+                let handed = std::mem::take(&mut self.handed);
+                self.answer.extend_from_slice(answer(shared, &request[..end], &handed, out).as_bytes());
             }
-            if self.request.len() > REQUEST || !self.write() {
+            if self.request.len() > REQUEST || self.handed.len() > handed::MOST || !self.write() {
                 return false;
             }
         }
     }
 }
 
-fn answer(shared: &Shared, request: &[u8], out: &mut Out) -> String {
+fn answer(shared: &Shared, request: &[u8], handed: &[OwnedFd], out: &mut Out) -> String {
     let parsed =
         std::str::from_utf8(request).map_err(|_| uapi::Invalid("not text".into())).and_then(uapi::parse);
     match parsed {
@@ -122,7 +127,7 @@ fn answer(shared: &Shared, request: &[u8], out: &mut Out) -> String {
             uapi::print(&shared.engine, port, ports::mark(&shared.sockets).unwrap_or(0))
         }
         Ok(Request::GetExtension) => uapi::print_extension(&shared.engine),
-        Ok(Request::Set(set)) => uapi::print_errno(apply(shared, &set, out)),
+        Ok(Request::Set(set)) => uapi::print_errno(apply(shared, &set, handed, out)),
         Err(uapi::Invalid(line)) => {
             eprintln!("culvert-engine: UAPI: not understood: {line:?}");
             uapi::print_errno(libc::EINVAL)
@@ -130,16 +135,21 @@ fn answer(shared: &Shared, request: &[u8], out: &mut Out) -> String {
     }
 }
 
-/// Port and mark first: when they are refused, nothing was changed.
-fn apply(shared: &Shared, set: &Set, out: &mut Out) -> i32 {
-    if let Err(error) = ports::change(&shared.sockets, shared.origin, set.listen_port, set.fwmark) {
+/// Sockets, port and mark first: when they are refused, nothing was changed.
+fn apply(shared: &Shared, set: &Set, handed: &[OwnedFd], out: &mut Out) -> i32 {
+    let (port, mark) = (set.listen_port, set.fwmark);
+    let changed = match set.udp_fds {
+        Some(count) => ports::exchange(&shared.sockets, count, handed, port, mark),
+        None => ports::change(&shared.sockets, shared.origin, port, mark),
+    };
+    if let Err(error) = changed {
         eprintln!(
             "culvert-engine: UAPI: listen_port {:?}, fwmark {:?}: {error}",
             set.listen_port, set.fwmark
         );
         return error.raw_os_error().unwrap_or(libc::EIO);
     }
-    if set.listen_port.is_some() {
+    if set.listen_port.is_some() || set.udp_fds.is_some() {
         shared.rebound.ring();
     }
     shared.engine.apply(clock::now(), &set.change, out);

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod handed;
 pub mod ports;
 pub mod rights;
 pub mod run;

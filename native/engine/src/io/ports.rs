@@ -23,22 +23,34 @@ pub fn open_own() -> io::Result<Sockets> {
 }
 
 pub fn port(sockets: &Sockets) -> io::Result<u16> {
-    // SAFETY: the descriptor is open for as long as `sockets`; ManuallyDrop keeps this borrowed view from closing it.
-    let socket = std::mem::ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(sockets.v4()) });
+    port_of(sockets.v4())
+}
+
+fn port_of(fd: RawFd) -> io::Result<u16> {
+    // SAFETY: callers pass a descriptor that stays open; ManuallyDrop keeps this borrowed view from closing it.
+    let socket = std::mem::ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(fd) });
     Ok(socket.local_addr()?.port())
 }
 
 pub fn mark(sockets: &Sockets) -> io::Result<u32> {
-    int_option(sockets.v4(), libc::SOL_SOCKET, libc::SO_MARK).map(|mark| mark as u32)
+    mark_of(sockets.v4())
+}
+
+fn mark_of(fd: RawFd) -> io::Result<u32> {
+    int_option(fd, libc::SOL_SOCKET, libc::SO_MARK).map(|mark| mark as u32)
+}
+
+/// Given sockets stay as they are: what is asked for must be 0 or what they have.
+fn stays(fd: RawFd, port: Option<u16>, mark: Option<u32>) -> io::Result<()> {
+    let port_stays = port.is_none_or(|to| to == 0) || port == Some(port_of(fd)?);
+    let mark_stays = mark.is_none_or(|to| to == 0) || mark == Some(mark_of(fd)?);
+    if port_stays && mark_stays { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
 }
 
 /// Applies `listen_port` and `fwmark`. Given sockets accept what they have, or 0.
 pub fn change(sockets: &Sockets, origin: Origin, to: Option<u16>, mark_to: Option<u32>) -> io::Result<()> {
     if origin == Origin::Given {
-        let port_stays = to.is_none_or(|to| to == 0) || to == Some(port(sockets)?);
-        let mark_stays = mark_to.is_none_or(|to| to == 0) || mark_to == Some(mark(sockets)?);
-        let refused = io::Error::from_raw_os_error(libc::EPERM);
-        return if port_stays && mark_stays { Ok(()) } else { Err(refused) };
+        return stays(sockets.v4(), to, mark_to);
     }
     if let Some(to) = to.filter(|to| port(sockets).ok() != Some(*to)) {
         let keep = mark(sockets)?;
@@ -47,15 +59,44 @@ pub fn change(sockets: &Sockets, origin: Origin, to: Option<u16>, mark_to: Optio
             let Some(new) = new.filter(|_| old >= 0) else { continue };
             prepare(new.as_raw_fd(), old == sockets.v6())?;
             set_mark(new.as_raw_fd(), keep)?;
-            // The threads know the number of the descriptor; behind it the socket is exchanged in one step.
-            // SAFETY: both are open descriptors, and `old` stays one.
-            check(unsafe { libc::dup3(new.as_raw_fd(), old, libc::O_CLOEXEC) })?;
+            replace(new.as_raw_fd(), old)?;
         }
     }
     if let Some(to) = mark_to {
         [sockets.v4(), sockets.v6()].iter().filter(|fd| **fd >= 0).try_for_each(|fd| set_mark(*fd, to))?;
     }
     Ok(())
+}
+
+/// Puts sockets that were handed over later in the place of those there are, IPv4's and then, where there is one,
+/// IPv6's. Both are looked at before either is exchanged; port and mark must be theirs.
+pub fn exchange(
+    sockets: &Sockets,
+    count: usize,
+    handed: &[OwnedFd],
+    port: Option<u16>,
+    mark: Option<u32>,
+) -> io::Result<()> {
+    let places = [(sockets.v4(), libc::AF_INET), (sockets.v6(), libc::AF_INET6)];
+    if handed.len() != count || (count == places.len() && sockets.v6() < 0) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    for (new, (_, family)) in handed.iter().zip(places) {
+        let new = new.as_raw_fd();
+        let is = |name: i32, value: i32| int_option(new, libc::SOL_SOCKET, name).is_ok_and(|is| is == value);
+        if !is(libc::SO_DOMAIN, family) || !is(libc::SO_PROTOCOL, libc::IPPROTO_UDP) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        stays(new, port, mark)?;
+        prepare(new, family == libc::AF_INET6)?;
+    }
+    handed.iter().zip(places).try_for_each(|(new, (old, _))| replace(new.as_raw_fd(), old))
+}
+
+/// The threads know the number of the descriptor; behind it the socket is exchanged in one step.
+fn replace(new: RawFd, old: RawFd) -> io::Result<()> {
+    // SAFETY: both are open descriptors, and `old` stays one.
+    check(unsafe { libc::dup3(new, old, libc::O_CLOEXEC) }).map(drop)
 }
 
 fn set_mark(fd: RawFd, mark: u32) -> io::Result<()> {

@@ -70,6 +70,11 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_recvmmsg,
     libc::SYS_sendmmsg,
     libc::SYS_recvfrom,
+    // Descriptors over the UAPI socket, and what a socket needs that takes another's place.
+    libc::SYS_recvmsg,
+    libc::SYS_setsockopt,
+    libc::SYS_dup3,
+    libc::SYS_fcntl,
     libc::SYS_sendto,
     libc::SYS_poll,
     libc::SYS_ppoll,
@@ -102,8 +107,7 @@ const CALLS: &[libc::c_long] = &[
 ];
 
 /// Only for sockets of our own, which `listen_port` exchanges.
-const CALLS_OF_OWN_SOCKETS: &[libc::c_long] =
-    &[libc::SYS_socket, libc::SYS_bind, libc::SYS_setsockopt, libc::SYS_dup3, libc::SYS_fcntl];
+const CALLS_OF_OWN_SOCKETS: &[libc::c_long] = &[libc::SYS_socket, libc::SYS_bind];
 
 /// Holds for all threads. Another call fails with EPERM rather than ending the process: a C library that asks for
 /// something harmless must not cost the tunnel.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use super::handed;
 use crate::engine::Engine;
 use crate::engine::access::Rule;
 use crate::engine::allowed_ips::Prefix;
@@ -24,6 +25,8 @@ pub struct Set {
     pub change: Change,
     pub listen_port: Option<u16>,
     pub fwmark: Option<u32>,
+    /// Ours: so many UDP sockets come with the request, for IPv4 and then for IPv6.
+    pub udp_fds: Option<usize>,
 }
 
 /// The line that was not understood; answered with EINVAL.
@@ -78,6 +81,9 @@ fn set_device(set: &mut Set, key: &str, value: &str) -> Option<()> {
         "private_key" => set.change.private_key = Some(parse_key(value)?),
         "listen_port" => set.listen_port = Some(value.parse().ok()?),
         "fwmark" => set.fwmark = Some(parse_mark(value)?),
+        "culvert_udp_fds" => {
+            set.udp_fds = Some(value.parse().ok().filter(|count| (1..=handed::MOST).contains(count))?);
+        }
         "culvert_bridge" => set.change.bridge = Some(value.parse().ok()?),
         "culvert_inside" => set.change.inside = Some(Inside::parse(value)?),
         "replace_peers" => set.change.replace_peers = is_true(value)?,
@@ -240,6 +246,8 @@ mod tests {
             &format!("set=1\npublic_key={KEY}\nallowed_ip=10.0.0.0/33"),
             &format!("set=1\npublic_key={KEY}\nprotocol_version=2"),
             "set=1\nreplace_peers=yes",
+            "set=1\nculvert_udp_fds=0",
+            "set=1\nculvert_udp_fds=3",
             &format!("set=1\npublic_key={KEY}\nculvert_via={KEY}"),
         ] {
             assert!(parse(bad).is_err(), "{bad}");
