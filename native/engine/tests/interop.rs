@@ -4,54 +4,14 @@
 
 mod lab;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::process::Command;
-use std::time::Duration;
 
-use culvert_engine::io::sys;
 use lab::Kind::*;
 use lab::relay::{self, Faults, RELAY_PORT};
-use lab::{Kind, Lab, Machine, PORT, inside_of, pause, wait_until};
-
-/// Bytes that differ at every position, so that what is lost, doubled or moved shows.
-fn content(len: usize) -> Vec<u8> {
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-fn tcp_both_ways(lab: &Lab, is_v6: bool, len: usize) {
-    tcp_between(&lab.a, &lab.b, &inside_of(2, is_v6, 9000).to_string(), len);
-}
-
-/// Carries `len` bytes from a to b at `address` and back, and compares them.
-fn tcp_between(a: &Machine, b: &Machine, address: &str, len: usize) {
-    let address: SocketAddr = address.parse().unwrap();
-    let server = b.inside(move || TcpListener::bind(address).unwrap()).join().unwrap();
-    let echo = std::thread::spawn(move || {
-        let (mut stream, _) = server.accept().unwrap();
-        let mut heard = vec![0; len];
-        stream.read_exact(&mut heard).unwrap();
-        stream.write_all(&heard).unwrap();
-        heard
-    });
-    let back = a.inside(move || {
-        let timeout = Duration::from_secs(20);
-        let mut stream = TcpStream::connect_timeout(&address, timeout).unwrap();
-        stream.set_read_timeout(Some(timeout)).unwrap();
-        stream.write_all(&content(len)).unwrap();
-        let mut back = vec![0; len];
-        stream.read_exact(&mut back).unwrap();
-        back
-    });
-    let sent = content(len);
-    assert!(back.join().unwrap() == sent && echo.join().unwrap() == sent, "the bytes differ");
-}
+use lab::traffic::{self, Answers, tcp_between, tcp_both_ways};
+use lab::{Kind, Lab, PORT, inside_of, pause, wait_until};
 
 const PAIRS: [(Kind, Kind); 5] = [
     (Culvert, WireguardGo),
@@ -119,36 +79,7 @@ fn rekeying_under_load_loses_no_packet() {
         let lab = Lab::new(a, b);
         lab.connect("192.168.77.2:51820");
         tcp_both_ways(&lab, false, 1000);
-        const COUNT: u32 = 12_000;
-        let server = lab.b.inside(|| UdpSocket::bind(inside_of(2, false, 9001)).unwrap()).join().unwrap();
-        server.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-        // Only the engines are on trial: nothing else may lose a packet when the machine is busy.
-        let room = 16i32 << 20;
-        sys::set_option(server.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &room).unwrap();
-        let heard = std::thread::spawn(move || {
-            let (mut heard, mut buffer) = (Vec::new(), [0; 2000]);
-            while let Ok(len) = server.recv(&mut buffer) {
-                assert_eq!(len, 1000);
-                heard.push(u32::from_be_bytes(buffer[..4].try_into().unwrap()));
-            }
-            heard
-        });
-        let send = lab.a.inside(move || {
-            let socket = UdpSocket::bind(inside_of(1, false, 0)).unwrap();
-            for number in 0..COUNT {
-                let mut packet = [7; 1000];
-                packet[..4].copy_from_slice(&number.to_be_bytes());
-                socket.send_to(&packet, inside_of(2, false, 9001)).unwrap();
-                pause(1);
-            }
-        });
-        send.join().unwrap();
-        // A busy machine's cable may reorder (each processor has its own backlog), so each number counts, not the order.
-        let mut heard = heard.join().unwrap();
-        heard.sort_unstable();
-        let lost: Vec<_> = (0..COUNT).filter(|number| heard.binary_search(number).is_err()).collect();
-        let refused = lab.b.kind.is_culvert().then(|| lab.b.ask("get=culvert\n\n"));
-        assert!(heard.len() == COUNT as usize && lost.is_empty(), "{b:?}: lost {lost:?}, {refused:?}");
+        traffic::every_packet_arrives(&lab, 12_000, Answers::None);
         let handshakes = lab.a.lines().iter().filter(|line| line.contains("\"handshake\"")).count();
         assert!(handshakes >= 3, "{b:?}: only {handshakes} handshakes");
     }
@@ -167,6 +98,33 @@ fn the_other_end_follows_when_an_address_changes() {
         lab.a.address(&lab.cable(), "192.168.77.9/24");
         tcp_both_ways(&lab, false, 100_000);
         assert_eq!(lab.b.get("endpoint"), format!("192.168.77.9:{port}"));
+    }
+}
+
+/// The second address of b is asked; an answer from the first would move a's endpoint.
+#[test]
+#[ignore = "needs root"]
+fn answers_leave_by_the_address_that_was_asked() {
+    for (a, b) in [(WireguardGo, Culvert), (Culvert, CulvertGiven)] {
+        for (address, endpoint) in
+            [("192.168.77.22/24", "192.168.77.22:51820"), ("fd77::22/64", "[fd77::22]:51820")]
+        {
+            let lab = Lab::new(a, b);
+            lab.b.address(&lab.cable(), address);
+            // The kernel's own choice is the first address.
+            let route = if address.contains(':') { "fd77::1" } else { "192.168.77.1" };
+            let prefix = format!("{route}/{}", if address.contains(':') { 128 } else { 32 });
+            let first = route.replace("77.1", "77.2").replace("::1", "::2");
+            lab.b.ip(&["route", "add", &prefix, "dev", &lab.cable(), "src", &first]);
+            lab.connect(endpoint);
+            tcp_both_ways(&lab, false, 1 << 20);
+            assert_eq!(lab.a.get("endpoint"), endpoint);
+            lab.b.ip(&["addr", "del", address, "dev", &lab.cable()]);
+            // Gone, and b speaks first: from the address that is left, where a follows.
+            tcp_between(&lab.b, &lab.a, &inside_of(1, false, 9000).to_string(), 100_000);
+            let left = endpoint.replace("22]", "2]").replace("77.22", "77.2");
+            assert_eq!(lab.a.get("endpoint"), left);
+        }
     }
 }
 
@@ -304,4 +262,38 @@ fn the_engine_has_no_rights_and_dies_with_its_interface() {
     lab.a.ip(&["link", "del", &lab.a.interface]);
     let status = lab.a.wait();
     assert_eq!(status, Some(3), "{:?}", lab.a.lines());
+}
+
+/// The helper moves the tunnel to other sockets, here to another port, without a new engine.
+#[test]
+#[ignore = "needs root"]
+fn sockets_handed_over_later_take_the_place_of_those_there_are() {
+    let lab = Lab::new(Culvert, CulvertGiven);
+    lab.connect("192.168.77.2:51820");
+    tcp_both_ways(&lab, false, 100_000);
+    let bind =
+        |address: &'static str| lab.b.inside(move || UdpSocket::bind(address).unwrap()).join().unwrap();
+    let (v4, v6, other) = (bind("0.0.0.0:51999"), bind("[fd77::2]:51999"), bind("0.0.0.0:51998"));
+    let tcp = lab.b.inside(|| std::net::TcpListener::bind("0.0.0.0:51997").unwrap()).join().unwrap();
+    let hand = |count: usize, fds: &[i32]| {
+        let request = format!("set=1\nculvert_udp_fds={count}\nlisten_port=51999\n\n");
+        lab.b.ask_handing(&request, fds)
+    };
+    let refused = |code: i32| format!("errno=-{code}\n\n");
+    assert_eq!(hand(1, &[]), refused(libc::EBADF));
+    assert_eq!(hand(1, &[v4.as_raw_fd(), v6.as_raw_fd()]), refused(libc::EBADF));
+    assert_eq!(hand(2, &[v6.as_raw_fd(), v4.as_raw_fd()]), refused(libc::EINVAL), "the wrong way round");
+    assert_eq!(hand(2, &[v4.as_raw_fd(), tcp.as_raw_fd()]), refused(libc::EINVAL));
+    assert_eq!(lab.b.get("listen_port"), PORT.to_string());
+    tcp_both_ways(&lab, false, 100_000);
+    assert_eq!(hand(2, &[v4.as_raw_fd(), v6.as_raw_fd()]), "errno=0\n\n");
+    assert_eq!(lab.b.get("listen_port"), "51999");
+    drop((v4, v6));
+    // b speaks first: a does not know the new port yet.
+    tcp_between(&lab.b, &lab.a, &inside_of(1, false, 9000).to_string(), 1 << 20);
+    assert_eq!(lab.a.get("endpoint"), "192.168.77.2:51999");
+    lab.a.set(&format!("public_key={}\nendpoint=[fd77::2]:51999\n", lab::hex(&lab.b.identity.public)));
+    tcp_both_ways(&lab, true, 1 << 20);
+    assert_eq!(hand(1, &[other.as_raw_fd()]), refused(libc::EPERM), "it has another port than is asked for");
+    assert_eq!(lab.b.get("listen_port"), "51999");
 }

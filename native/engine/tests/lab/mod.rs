@@ -6,12 +6,14 @@
 //! Needs root, iproute2, and wireguard-go where it is the other end. Everything is removed when the lab is dropped.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod peers;
 pub mod relay;
+pub mod traffic;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,12 +30,17 @@ pub enum Kind {
     CulvertPlain,
     /// Culvert with its UDP sockets handed over.
     CulvertGiven,
+    /// The system's.
     WireguardGo,
+    /// The newest, built by us, as are the others ([`peers`]).
+    NewestWireguardGo,
+    Gotatun,
+    Boringtun,
 }
 
 impl Kind {
     pub fn is_culvert(self) -> bool {
-        self != Self::WireguardGo
+        matches!(self, Self::Culvert | Self::CulvertPlain | Self::CulvertGiven)
     }
 }
 
@@ -125,6 +132,22 @@ impl Machine {
             Kind::WireguardGo => {
                 command.args(["env", "LOG_LEVEL=error", "wireguard-go", "-f", &self.interface])
             }
+            Kind::NewestWireguardGo => command
+                .args(["env", "LOG_LEVEL=error", "WG_PROCESS_FOREGROUND=1"])
+                .arg(peers::program(self.kind))
+                .args(["-f", &self.interface]),
+            Kind::Gotatun => command.arg(peers::program(self.kind)).args([
+                "-f",
+                "--disable-drop-privileges",
+                &self.interface,
+            ]),
+            // Its sockets are else connected, and so bound to the address the machine had.
+            Kind::Boringtun => command.arg(peers::program(self.kind)).args([
+                "-f",
+                "--disable-drop-privileges",
+                "--disable-connected-udp",
+                &self.interface,
+            ]),
             Kind::CulvertPlain => {
                 command.args([starter.as_path(), &binary, Path::new(&self.interface), Path::new("plain")])
             }
@@ -200,8 +223,17 @@ impl Machine {
     }
 
     pub fn ask(&self, request: &str) -> String {
+        self.ask_handing(request, &[])
+    }
+
+    /// A request with descriptors (SCM_RIGHTS).
+    pub fn ask_handing(&self, request: &str, fds: &[RawFd]) -> String {
         let mut stream = UnixStream::connect(self.socket()).expect("connecting to the UAPI socket");
-        stream.write_all(request.as_bytes()).unwrap();
+        if fds.is_empty() {
+            stream.write_all(request.as_bytes()).unwrap();
+        } else {
+            hand(&stream, request.as_bytes(), fds);
+        }
         let mut answer = String::new();
         let mut reader = BufReader::new(stream);
         while reader.read_line(&mut answer).unwrap() > 1 {}
@@ -242,6 +274,25 @@ impl Machine {
             assert_eq!(moved, 0, "setns needs root");
             act()
         })
+    }
+}
+
+fn hand(stream: &UnixStream, bytes: &[u8], fds: &[RawFd]) {
+    #[repr(align(8))]
+    struct Control([u8; 64]);
+    let (mut control, len) = (Control([0; 64]), size_of_val(fds));
+    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: the header points to bytes and a control buffer that outlive the call; the buffer has room for 12 descriptors.
+    unsafe {
+        let mut header: libc::msghdr = std::mem::zeroed();
+        (header.msg_iov, header.msg_iovlen) = (&raw mut vector, 1);
+        header.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_controllen = libc::CMSG_SPACE(len as u32) as _;
+        let message = libc::CMSG_FIRSTHDR(&header);
+        ((*message).cmsg_level, (*message).cmsg_type) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+        (*message).cmsg_len = libc::CMSG_LEN(len as u32) as _;
+        std::ptr::copy_nonoverlapping(fds.as_ptr().cast(), libc::CMSG_DATA(message), len);
+        assert_eq!(libc::sendmsg(stream.as_raw_fd(), &header, 0), bytes.len() as isize, "sendmsg");
     }
 }
 
