@@ -11,7 +11,7 @@ export interface Sample {
 }
 
 /** What Culvert at both ends is held against. */
-const bases = ["wireguard_go", "limit", "nested_wireguard_go", "kernel_forwarding"] as const;
+const bases = ["wireguard_go", "limit", "nested_wireguard_go", "kernel_forwarding", "one"] as const;
 const ours = "culvert";
 
 export function rowsOf(samples: readonly Sample[]): readonly Row[] {
@@ -51,5 +51,6 @@ function unitOf(name: string): Row["unit"] {
   if (last.startsWith("ns_")) return "ns";
   if (last === "per_second") return "1/s";
   if (last === "bytes_a_peer") return "B";
+  if (last === "under_load" || last === "established") return "x";
   return "Gbit/s";
 }

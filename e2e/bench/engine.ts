@@ -1,5 +1,6 @@
 // engine: data planes side by side in one run, alternating, over the same cable with the same tools. Every round takes
 // every configuration once, so that a slow minute of the machine falls on all of them. README.md lists the rows.
+import { measureCrowd } from "./engine-crowd.ts";
 import { endPair, type Kind, startPair } from "./engine-ends.ts";
 import {
   type Figures,
@@ -86,9 +87,19 @@ export async function benchEngine(
         if (taken.length > 0) note(`${round + 1}/${rounds} ${config.name}: ${text}`);
       }
     }
+    if (wants(choice, "crowd")) {
+      const taken = await measureCrowd(programs, round);
+      samples.push(...taken);
+      const text = taken.map(({ name, config, value }) => `${name}.${config} ${value.toPrecision(3)}`).join(", ");
+      note(`${round + 1}/${rounds} ${text}`);
+    }
   }
   return rowsOf(samples);
 }
+
+/** Asked by name, or when nothing else was asked and there is time. */
+const wants = (choice: Choice, name: string): boolean =>
+  choice.only.length > 0 ? choice.only.includes(name) : choice.configs.length === 0 && !choice.quick;
 
 function runs(config: Config, setting: Setting, programs: Programs, choice: Choice): boolean {
   const needed = (config.ends ?? []).map((kind) => (kind === "limit_plain" ? "limit" : kind));
