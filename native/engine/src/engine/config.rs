@@ -149,7 +149,7 @@ impl Engine {
             self.forget_sessions(peer);
             peer.slow().shared = config.identity.as_ref().and_then(|me| me.shared(&peer.public).ok());
         }
-        let checker = public.map(|public| Checker::new(&public));
+        let checker = public.map(|public| Checker::new(&public, self.random()));
         *self.guard.lock().expect("no panic holds this lock") = Guard::new(checker);
     }
 

@@ -139,9 +139,8 @@ impl Engine {
             return Ok(());
         }
         let sender = word(message, 4);
-        let (nonce, secret) = (self.random(), self.random());
         let checker = guard.checker.as_mut().expect("looked at above");
-        let reply = checker.reply(now.ms, from.address, message, sender, nonce, secret);
+        let reply = checker.reply(now.ms, from.address, message, sender, || self.random());
         let to = Endpoint { address: from.address, local: from.local, chained: None };
         out.datagram(to, HANDSHAKE_TOS, COOKIE_LEN).copy_from_slice(&reply);
         Err(Refusal::UnderLoad)

@@ -17,6 +17,9 @@ pub struct Checker {
     /// Keyed secret from which every source's cookie is derived, renewed every two minutes.
     secret: Key,
     secret_born: u64,
+    /// Nonce of the last reply: random at first, then counted up, for it need only never come twice (a nonce of 192
+    /// bits for each reply would cost two system calls of a flood's 3 µs).
+    nonce: [u8; 24],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +33,14 @@ pub enum Verdict {
 }
 
 impl Checker {
-    pub fn new(public: &Key) -> Self {
+    /// `nonce` is fresh random bytes: the cookie key is the same after every start.
+    pub fn new(public: &Key, nonce: [u8; 24]) -> Self {
         Self {
             mac1_key: hash(&[LABEL_MAC1, public]),
             cookie_key: hash(&[LABEL_COOKIE, public]),
             secret: [0; 32],
             secret_born: 0,
+            nonce,
         }
     }
 
@@ -46,25 +51,29 @@ impl Checker {
             return Verdict::Wrong;
         }
         let fresh = self.secret_born != 0 && now.saturating_sub(self.secret_born) < COOKIE_LIFETIME;
+        // Not a secret: who has no cookie says so with zeros.
+        if !fresh || mac2 == [0; MAC_LEN] {
+            return Verdict::Mac1;
+        }
         let expected = mac(&self.cookie_of(from), &message[..end + MAC_LEN]);
-        if fresh && bool::from(expected.ct_eq(mac2)) { Verdict::Mac2 } else { Verdict::Mac1 }
+        if bool::from(expected.ct_eq(mac2)) { Verdict::Mac2 } else { Verdict::Mac1 }
     }
 
-    /// The reply that hands `from` its cookie, bound to the mac1 of the message that asked. `nonce` and `secret`
-    /// are fresh random bytes; the secret is taken only when the old one has aged.
+    /// The reply that hands `from` its cookie, bound to the mac1 of the message that asked. `random`
+    /// gives a fresh secret and is asked only when the old one has aged.
     pub fn reply(
         &mut self,
         now: u64,
         from: SocketAddr,
         message: &[u8],
         sender: u32,
-        nonce: [u8; 24],
-        secret: Key,
+        random: impl FnOnce() -> Key,
     ) -> [u8; COOKIE_LEN] {
         if self.secret_born == 0 || now.saturating_sub(self.secret_born) >= COOKIE_LIFETIME {
-            self.secret = secret;
+            self.secret = random();
             self.secret_born = now;
         }
+        let nonce = self.next_nonce();
         let end = message.len() - 2 * MAC_LEN;
         let mac1 = &message[end..end + MAC_LEN];
         let mut reply = [0; COOKIE_LEN];
@@ -74,6 +83,13 @@ impl Checker {
         let sealed = xseal(&self.cookie_key, &nonce, &self.cookie_of(from), mac1);
         reply[cookie::COOKIE].copy_from_slice(&sealed);
         reply
+    }
+
+    fn next_nonce(&mut self) -> [u8; 24] {
+        let (low, _) = self.nonce.split_at_mut(8);
+        let count = u64::from_le_bytes((&*low).try_into().expect("eight bytes")).wrapping_add(1);
+        low.copy_from_slice(&count.to_le_bytes());
+        self.nonce
     }
 
     /// The source's address and port, so that a cookie is worth nothing elsewhere.
@@ -152,7 +168,7 @@ mod tests {
 
     #[test]
     fn without_the_public_key_no_mac1_is_right() {
-        let (mut message, checker) = ([1; INITIATION_LEN], Checker::new(&PUBLIC));
+        let (mut message, checker) = ([1; INITIATION_LEN], Checker::new(&PUBLIC, [3; 24]));
         Stamp::new(&[8; 32]).stamp(1, &mut message);
         assert_eq!(checker.check(1, here(), &message), Verdict::Wrong);
         Stamp::new(&PUBLIC).stamp(1, &mut message);
@@ -161,10 +177,10 @@ mod tests {
 
     #[test]
     fn a_cookie_makes_mac2_right_for_its_source_and_two_minutes() {
-        let (mut stamp, mut checker) = (Stamp::new(&PUBLIC), Checker::new(&PUBLIC));
+        let (mut stamp, mut checker) = (Stamp::new(&PUBLIC), Checker::new(&PUBLIC, [3; 24]));
         let mut message = [1; INITIATION_LEN];
         stamp.stamp(5, &mut message);
-        let reply = checker.reply(5, here(), &message, 9, [3; 24], [4; 32]);
+        let reply = checker.reply(5, here(), &message, 9, || [4; 32]);
         assert_eq!(reply.len(), COOKIE_LEN);
         stamp.take(5, &reply).unwrap();
         stamp.stamp(6, &mut message);
@@ -178,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_cookie_for_another_message_is_refused() {
-        let (mut stamp, mut checker) = (Stamp::new(&PUBLIC), Checker::new(&PUBLIC));
+        let (mut stamp, mut checker) = (Stamp::new(&PUBLIC), Checker::new(&PUBLIC, [3; 24]));
         let (mut first, mut second) = ([1; INITIATION_LEN], [2; INITIATION_LEN]);
         stamp.stamp(5, &mut first);
-        let reply = checker.reply(5, here(), &first, 9, [3; 24], [4; 32]);
+        let reply = checker.reply(5, here(), &first, 9, || [4; 32]);
         stamp.stamp(6, &mut second);
         assert_eq!(stamp.take(6, &reply), Err(Forged));
     }
