@@ -1,19 +1,17 @@
 //! Random and mutated input at every door: UDP, TUN, frames, UAPI. Not coverage-guided; long runs are asked for with
 //! CULVERT_FUZZ_SECONDS. A panic, or an overflow in a debug build, fails the test and prints the seed.
 
-use std::net::SocketAddr;
+mod pair;
+
 use std::time::Duration;
 
-use culvert_engine::engine::config::{AllowedChange, Change, PeerChange};
-use culvert_engine::engine::inside::Inside;
+use culvert_engine::engine::Engine;
 use culvert_engine::engine::out::Out;
-use culvert_engine::engine::receive::{From, Inbound};
-use culvert_engine::engine::{Engine, Now};
 use culvert_engine::io::{clock, uapi};
-use culvert_engine::noise::handshake::Identity;
 use culvert_engine::offload::join::{Join, Piece, Takes};
 use culvert_engine::offload::vnet::Vnet;
 use culvert_engine::wire::{ip, tcp};
+use pair::{datagrams, now, receive};
 
 /// xorshift64*
 struct Random(u64);
@@ -75,56 +73,8 @@ impl Drop for Told {
     }
 }
 
-fn now(ms: u64) -> Now {
-    Now { ms, unix_ns: 1_700_000_000_000_000_000 + ms * 1_000_000 }
-}
-
-fn prefix(text: &str) -> AllowedChange {
-    AllowedChange::Add(culvert_engine::engine::allowed_ips::Prefix::parse(text).unwrap())
-}
-
 fn engine(me: u8, other: u8, allowed: &[&str]) -> Engine {
-    let engine = Engine::new(clock::entropy);
-    let peer = PeerChange {
-        public: Identity::new([other; 32]).public,
-        endpoint: Some(address(other)),
-        bridge: Some([10, 0, 0, other].into()),
-        allowed: allowed.iter().map(|text| prefix(text)).collect(),
-        ..PeerChange::default()
-    };
-    let change = Change {
-        private_key: Some([me; 32]),
-        inside: Some(Inside::Route),
-        bridge: Some([10, 0, 0, me].into()),
-        peers: vec![peer],
-        ..Change::default()
-    };
-    engine.apply(now(1_000), &change, &mut Out::default());
-    engine
-}
-
-fn address(n: u8) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, n], 51820))
-}
-
-fn datagrams(out: &mut Out) -> Vec<Vec<u8>> {
-    let cut = |train: &culvert_engine::engine::out::Train| {
-        out.bytes()[train.at..train.at + train.len]
-            .chunks(train.segment)
-            .map(<[u8]>::to_vec)
-            .collect::<Vec<_>>()
-    };
-    let all = out.trains().iter().flat_map(cut).collect();
-    out.clear();
-    all
-}
-
-fn receive(engine: &Engine, from: u8, datagram: &mut [u8], out: &mut Out) -> Option<std::ops::Range<usize>> {
-    let mut inbound = Inbound::default();
-    let from = From { address: address(from), local: None, ecn: 3 };
-    let packet = engine.receive(now(2_000), &mut engine.reader(), from, datagram, &mut inbound, out);
-    engine.finish(now(2_000), &mut inbound, out);
-    packet
+    pair::engine(me, other, allowed, clock::entropy)
 }
 
 #[test]

@@ -1,0 +1,24 @@
+//! Requests over the UAPI socket, one after the other to one engine; what is printed must be whole.
+#![no_main]
+
+use culvert_engine::engine::out::Out;
+use culvert_engine::engine::{Engine, Now};
+use culvert_engine::io::uapi::{self, Request};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let engine = Engine::new(|bytes| bytes.fill(7));
+    let mut ms = 1_000;
+    for request in text.split("\n\n") {
+        ms += 1_000;
+        let now = Now { ms, unix_ns: ms * 1_000_000 };
+        if let Ok(Request::Set(set)) = uapi::parse(request) {
+            engine.apply(now, &set.change, &mut Out::default());
+            engine.tick(now, &mut Out::default());
+        }
+        let printed = uapi::print(&engine, 1, 0);
+        assert!(printed.ends_with("errno=0\n\n") && !printed.trim_end().contains("\n\n"), "{printed}");
+        assert!(uapi::print_extension(&engine).ends_with("errno=0\n\n"));
+    }
+});
