@@ -79,10 +79,16 @@ export declare class AppMarks {
   alone(): boolean;
   tasks(): string;
   setTasks(tasksJson: string): void;
-  /** Closes the sockets that processes of these classes have open; how many. */
-  reopen(programs: number[], placesJson: string): number;
+  /** Sockets that processes of these classes opened before their mark was what it is. */
+  older(programs: number[], places: number[]): number;
+  /** Closes them; how many. */
+  reopen(programs: number[], places: number[]): number;
 }
 /** Closes the sockets with one of these marks. */
 export declare function destroyMarked(marks: number[], mask: number): number;
+/** A BPF filesystem on this folder, unless it is there. */
+export declare function bpfMount(folder: string): void;
+/** Whether there was one. */
+export declare function bpfUnmount(folder: string): boolean;
 /** device:inode:generation, as AppMarks names programs. */
 export declare function fileKey(path: string): string;

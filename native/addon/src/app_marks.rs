@@ -1,7 +1,5 @@
 //! The surface of `bpf` and of what goes with it: programs that mark sockets, keys of files, closing of sockets.
 
-use std::collections::BTreeSet;
-
 use napi::Result;
 use napi_derive::napi;
 
@@ -60,16 +58,32 @@ impl AppMarks {
     }
 
     #[napi]
-    pub fn reopen(&self, programs: Vec<u32>, places: String) -> Result<u32, String> {
-        let places: Vec<bpf::Place> = parse(&places)?;
-        let numbers = done(self.marks.sockets(&programs, &places))?;
-        done(diag::destroy(&Chosen { numbers, marks: Vec::new(), mask: 0 }))
+    pub fn older(&self, programs: Vec<u32>, places: Vec<u32>) -> Result<u32, String> {
+        let sockets = done(self.marks.sockets(&programs, &places))?;
+        done(diag::count(&Chosen::Unlike(sockets), self.marks.mask))
+    }
+
+    #[napi]
+    pub fn reopen(&self, programs: Vec<u32>, places: Vec<u32>) -> Result<u32, String> {
+        let sockets = done(self.marks.sockets(&programs, &places))?;
+        done(diag::destroy(&Chosen::Unlike(sockets), self.marks.mask))
     }
 }
 
 #[napi]
 pub fn destroy_marked(marks: Vec<u32>, mask: u32) -> Result<u32, String> {
-    done(diag::destroy(&Chosen { numbers: BTreeSet::new(), marks, mask }))
+    done(diag::destroy(&Chosen::Marked(marks), mask))
+}
+
+#[napi]
+pub fn bpf_mount(folder: String) -> Result<(), String> {
+    done(bpf::mount(&folder))
+}
+
+/// Whether there was one.
+#[napi]
+pub fn bpf_unmount(folder: String) -> Result<bool, String> {
+    done(bpf::unmount(&folder))
 }
 
 #[napi]

@@ -9,16 +9,21 @@ mod btf;
 mod call;
 mod code;
 mod life;
+mod lineage;
+mod place;
 mod programs;
+mod tell;
 mod walk;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use self::life::{mount, unmount};
+
+use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 
 use serde::{Deserialize, Serialize};
 
 use self::life::Life;
-use self::programs::{LOST, NAME_BYTES, PLACES_NAMED};
+use self::programs::{LOST, NAME_BYTES, PATH_BYTES, PLACES_NAMED};
 use crate::sys::{Doing, Errno, Outcome};
 
 #[derive(Deserialize)]
@@ -35,6 +40,7 @@ pub struct Options {
 #[derive(Deserialize, Serialize)]
 pub struct Wanted {
     pub programs: Vec<Program>,
+    pub paths: Vec<CalledBy>,
     pub places: Vec<Place>,
     pub marks: Vec<Mark>,
 }
@@ -43,6 +49,13 @@ pub struct Wanted {
 #[derive(Clone, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Program {
     pub file: String,
+    pub class: u32,
+}
+
+/// A program by the path that an exec calls it by; longer ones than 255 bytes are known by their file only.
+#[derive(Clone, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CalledBy {
+    pub path: String,
     pub class: u32,
 }
 
@@ -78,11 +91,13 @@ pub struct Reading {
     /// Processes for which there was no room.
     pub lost: u32,
     pub programs: Vec<Program>,
+    pub paths: Vec<CalledBy>,
     pub places: Vec<Place>,
     pub marks: Vec<Mark>,
 }
 
 pub struct Marks {
+    pub mask: u32,
     life: Life,
     cgroup: String,
 }
@@ -99,13 +114,14 @@ pub fn clear(bpffs: &str) -> Outcome<bool> {
 
 impl Marks {
     pub fn open(options: &Options) -> Outcome<Self> {
-        Ok(Self { life: life::open(options)?, cgroup: options.cgroup.clone() })
+        Ok(Self { mask: options.mask, life: life::open(options)?, cgroup: options.cgroup.clone() })
     }
 
     /// Marks before the classes that lead to them, and the other way round when they go: no class is ever without.
     pub fn apply(&self, wanted: &Wanted) -> Outcome<()> {
         let marks = entries(&wanted.marks, mark_entry);
         let programs = fallible(&wanted.programs, program_entry).doing("reading a file's key")?;
+        let paths = fallible(&wanted.paths, path_entry).doing("reading a path")?;
         let names = fallible(&wanted.places, name_entry).doing("reading a cgroup's name")?;
         let maps = &self.life.maps;
         let before = self.entries_of("marks")?;
@@ -118,6 +134,7 @@ impl Marks {
         replace(&maps.names, &named_before, &names).doing("writing names of cgroups")?;
         self.place_cgroups(wanted, &had)?;
         replace(&maps.programs, &self.entries_of("programs")?, &programs).doing("writing programs")?;
+        replace(&maps.paths, &self.entries_of("paths")?, &paths).doing("writing paths")?;
         drop_stale(&maps.marks, &before, &marks).doing("deleting marks")
     }
 
@@ -126,10 +143,13 @@ impl Marks {
         let mut programs: Vec<_> = self.entries_of("programs")?.iter().map(read_program).collect();
         let mut places: Vec<_> = self.entries_of("names")?.iter().map(read_name).collect();
         let mut marks: Vec<_> = self.entries_of("marks")?.iter().map(read_mark).collect();
+        let mut paths: Vec<_> = self.entries_of("paths")?.iter().map(read_path).collect();
         programs.sort();
+        paths.sort();
         places.sort();
         marks.sort();
-        Ok(Reading { whole: self.life.whole(), scripts: self.life.scripts(), lost, programs, places, marks })
+        let (whole, scripts) = (self.life.whole(), self.life.scripts());
+        Ok(Reading { whole, scripts, lost, programs, paths, places, marks })
     }
 
     /// Lives before this one go.
@@ -162,15 +182,23 @@ impl Marks {
         Ok(())
     }
 
-    /// Numbers of the sockets that processes of these classes have open.
-    pub fn sockets(&self, programs: &[u32], places: &[Place]) -> Outcome<BTreeSet<u64>> {
-        let cgroups = match places {
+    /// Sockets that processes of these classes have open, by number, with the mark that they would be born with.
+    pub fn sockets(&self, programs: &[u32], places: &[u32]) -> Outcome<BTreeMap<u64, u32>> {
+        let Reading { places: names, marks, .. } = self.read()?;
+        let cgroups = match names.as_slice() {
             [] => BTreeMap::new(),
-            _ => walk::cgroups(&self.cgroup, places)?,
+            names => walk::cgroups(&self.cgroup, names)?,
         };
         let told = walk::sockets(&self.life)?;
-        let ours = told.iter().filter(|s| programs.contains(&s.class) || cgroups.contains_key(&s.cgroup));
-        Ok(ours.map(|s| s.number).collect())
+        Ok(told
+            .iter()
+            .filter_map(|socket| {
+                let place = cgroups.get(&socket.cgroup).copied().unwrap_or(0);
+                let chosen = programs.contains(&socket.class) || places.contains(&place);
+                let mark = marks.iter().find(|m| (m.program, m.place) == (socket.class, place));
+                chosen.then(|| (socket.number, mark.map_or(0, |m| m.mark)))
+            })
+            .collect())
     }
 
     /// Cgroups that are there already. Those born since the names were written were placed at birth.
@@ -261,6 +289,21 @@ fn read_program((key, value): (&Vec<u8>, &Vec<u8>)) -> Program {
     Program { file: format!("{device}:{inode}:{}", word(value, 4)), class: word(value, 0) }
 }
 
+fn path_entry(called: &CalledBy) -> Option<Entry> {
+    let mut bytes = called.path.clone().into_bytes();
+    // its end must fit too
+    if bytes.len() >= PATH_BYTES as usize {
+        return None;
+    }
+    bytes.resize(PATH_BYTES as usize, 0);
+    Some((bytes, called.class.to_ne_bytes().to_vec()))
+}
+
+fn read_path((key, value): (&Vec<u8>, &Vec<u8>)) -> CalledBy {
+    let path = String::from_utf8_lossy(key).trim_end_matches('\0').to_owned();
+    CalledBy { path, class: word(value, 0) }
+}
+
 /// A whole name is one that ends where it ends: its closing zero belongs to it.
 fn name_entry(place: &Place) -> Option<Entry> {
     let mut bytes = place.name.clone().into_bytes();
@@ -285,4 +328,45 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 fn double(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(key: Option<Entry>) -> Vec<u8> {
+        key.expect("an entry").0
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_it_was() {
+        let program = Program { file: "65024:1234:77".into(), class: 5 };
+        let place = Place { name: "snap.firefox.".into(), begins: true, class: 6 };
+        let called = CalledBy { path: "/usr/bin/it".into(), class: 7 };
+        let mark = Mark { program: 5, place: 6, mark: 0xd100_0000 };
+        let (key, value) = program_entry(&program).expect("a key");
+        assert!(read_program((&key, &value)) == program);
+        let (key, value) = name_entry(&place).expect("a name");
+        assert!(read_name((&key, &value)) == place);
+        let (key, value) = path_entry(&called).expect("a path");
+        assert!(read_path((&key, &value)) == called);
+        let (key, value) = mark_entry(&mark);
+        assert!(read_mark((&key, &value)) == mark);
+    }
+
+    #[test]
+    fn a_whole_name_is_longer_than_its_beginning_by_its_end() {
+        let whole = bytes(name_entry(&Place { name: "a.service".into(), begins: false, class: 1 }));
+        let begins = bytes(name_entry(&Place { name: "a.service".into(), begins: true, class: 1 }));
+        assert_eq!((word(&whole, 0), word(&begins, 0)), (80, 72));
+        assert_eq!(whole[4..], begins[4..]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(path_entry(&CalledBy { path: "/".repeat(256), class: 1 }).is_none());
+        assert!(path_entry(&CalledBy { path: "/".repeat(255), class: 1 }).is_some());
+        assert!(name_entry(&Place { name: "n".repeat(128), begins: false, class: 1 }).is_none());
+        assert!(program_entry(&Program { file: "1:2".into(), class: 1 }).is_none());
+    }
 }

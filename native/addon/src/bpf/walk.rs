@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::life::Life;
-use super::programs::{SOCKET_BYTES, TASK_BYTES};
+use super::tell::{SOCKET_BYTES, TASK_BYTES};
 use super::{Place, call, double, word};
 use crate::sys::{Doing, Errno, Outcome};
 
