@@ -1,10 +1,12 @@
 // The port over a value: the machine is Facts, the nft tables and a resolver file in memory. It passes the same cases as
 // linux.ts, so whoever tests against it tests against what the kernel does as far as those cases tell.
+import type { App } from "../contract/policy.ts";
 import { diff, type Operation } from "../plan/diff.ts";
 import type { Facts } from "../plan/facts.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { NftTable } from "../plan/nft.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlanApps } from "../plan/plan.ts";
+import { printApps } from "../plan/print-apps.ts";
 import { printOperation } from "../plan/print.ts";
 import { printRemoval } from "../plan/removal.ts";
 import { simulate } from "../plan/simulate.ts";
@@ -20,6 +22,8 @@ export interface FakeMachine {
   /** Port of the life that owns the tables; null: orphans. */
   owner: number | null;
   names: string;
+  /** What outlives a life of it, as pinned programs do. */
+  apps: PlanApps | null;
   journal: FakeJournal | null;
   listeners: readonly ((change: Change) => void)[];
   /** There is no routing here: whoever asks says what it answers. */
@@ -38,7 +42,7 @@ const nothing: Plan = {
 let lives = 1000;
 
 export function fakeMachine(facts: Facts, names: string): FakeMachine {
-  return { facts, names, tables: [], owner: null, journal: null, listeners: [], answer: noRoute };
+  return { facts, names, apps: null, tables: [], owner: null, journal: null, listeners: [], answer: noRoute };
 }
 
 const noRoute = (): RouteAnswer => ({ kind: "refused", code: "ENETUNREACH" });
@@ -56,11 +60,19 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
     machine.owner = plan.nft.length === 0 ? null : port;
   };
 
+  const changeApps = ({ apps }: Plan, commands: string[]): void => {
+    if (apps !== null && machine.facts.features.appMarks !== "bpf")
+      throw new KernelError("marking", "sockets of programs", "EOPNOTSUPP");
+    if (JSON.stringify(machine.apps) !== JSON.stringify(apps)) commands.push(...printApps(apps));
+    machine.apps = apps;
+  };
+
   const apply = async (plan: Plan): Promise<Applied> => {
     const began = performance.now();
     const commands: string[] = [];
     machine.journal = noted(machine, plan);
     if (plan.order === "gate-first") changeGate(plan, commands);
+    if (plan.apps !== null) changeApps(plan, commands);
     const { facts } = machine;
     if (plan.link !== null && !facts.links.some((l) => l.name === plan.link?.name))
       commands.push(`ip tuntap add mode tun name ${plan.link.name}`);
@@ -71,6 +83,7 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
     restoreSysctls(machine, plan, commands);
     changeNames(machine, plan, commands);
     if (plan.order === "gate-last") changeGate(plan, commands);
+    if (plan.apps === null) changeApps(plan, commands);
     return {
       ...{ commands, tookMs: performance.now() - began },
       phases: { changeMs: 0, readBackMs: 0, gateMs: 0 },
@@ -107,6 +120,15 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
       machine.facts = simulate(machine.facts, operations);
       return things.map(printRemoval);
     },
+    apps: async () => {
+      const { apps } = machine;
+      const all = [...(apps?.programs ?? []), ...(apps?.places ?? [])];
+      return {
+        ...{ how: machine.facts.features.appMarks, scripts: false, lost: 0 },
+        apps: all.map(({ app }) => ({ app, by: "path", mark: markOf(apps, app), processes: 0, older: 0 })),
+      };
+    },
+    reopen: async () => 0,
     counters: async () => ({ refused: 0, direct: 0 }),
     close() {
       machine.owner = null;
@@ -161,6 +183,12 @@ function changeNames(machine: FakeMachine, plan: Plan, commands: string[]): void
   if (machine.names === text) return;
   machine.names = text;
   commands.push(`printf '${text.replaceAll("\n", "\\n")}' > /etc/resolv.conf`);
+}
+
+function markOf(apps: PlanApps | null, app: App): number {
+  const program = apps?.programs.find((one) => one.app === app)?.class ?? 0;
+  const place = apps?.places.find((one) => one.app === app)?.class ?? 0;
+  return apps?.marks[program]?.[place] ?? 0;
 }
 
 function refuseUnknownLink(operation: Operation, facts: Facts): void {

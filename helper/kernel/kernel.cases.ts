@@ -11,6 +11,8 @@ import { type Change, type Kernel, KernelError } from "./kernel.ts";
 
 /** A machine with one uplink `up0`, 192.0.2.2/24, its default route by 192.0.2.1, and a resolver file. */
 export interface CaseMachine {
+  /** Path of a program that rules may name. */
+  readonly program: string;
   /** A new life of the helper on this machine. */
   open(): Promise<Kernel & { close(): void }>;
   /** What must be as it was after taking down: links, routes, rules, nft, sysctls, resolver file; foreign changes too. */
@@ -21,6 +23,8 @@ export interface CaseMachine {
   setSysctl(key: string, value: string): void;
   setNames(text: string): void;
   names(): string;
+  /** What a socket that this program opens at once is marked with. */
+  markOf(path: string): number;
   /** Waits until all that other programs did has been announced. */
   settled(seen: () => boolean): Promise<void>;
   remove(): void;
@@ -132,6 +136,33 @@ export function kernelCases(name: string, make: () => CaseMachine): void {
       expect(commands).toEqual([`ip route replace 0.0.0.0/0 dev ${linkName} table 7600 metric 10 proto kernel`]);
     });
 
+    test("sockets of a program have its mark from the first plan that names it to the last, also with no helper", async () => {
+      const path = machine.program;
+      expect(machine.markOf(path)).toBe(0);
+      const { commands } = await kernel.apply(await planOf(kernel, "connecting", path));
+      expect(commands).toContain(`sockets of ${path}: mark 0xd0000000`);
+      expect(machine.markOf(path)).toBe(0xd000_0000);
+      kernel.close();
+      expect(machine.markOf(path)).toBe(0xd000_0000);
+      kernel = await machine.open();
+      const connected = await planOf(kernel, "connected", path);
+      expect((await kernel.apply(connected)).commands.join()).not.toContain("sockets of");
+      expect((await kernel.apps()).apps).toMatchObject([{ mark: 0xd000_0000 }]);
+      expect((await kernel.apply({ ...connected, apps: null })).commands).toEqual(["sockets of programs: no mark"]);
+      expect(machine.markOf(path)).toBe(0);
+      expect((await kernel.apps()).apps).toEqual([]);
+    });
+
+    test("marks that a crashed life left are undone with the rest", async () => {
+      const before = machine.snapshot();
+      await kernel.apply(await planOf(kernel, "connected", machine.program));
+      kernel.close();
+      kernel = await machine.open();
+      expect(await kernel.undo()).toContain("sockets of programs: no mark");
+      expect(machine.markOf(machine.program)).toBe(0);
+      expect(machine.snapshot()).toBe(before);
+    });
+
     test("what cannot be done throws, names the command, and the gate stays as closed as it was", async () => {
       await kernel.apply(await planOf(kernel, "connecting"));
       const plan = await planOf(kernel, "connected");
@@ -179,7 +210,11 @@ export function kernelCases(name: string, make: () => CaseMachine): void {
 const address = (text: string) => text as InterfaceAddress;
 
 /** Small, but with every kind of thing a plan can hold. */
-async function planOf(kernel: Kernel, state: Extract<PlanState, "connecting" | "connected" | "locked">): Promise<Plan> {
+async function planOf(
+  kernel: Kernel,
+  state: Extract<PlanState, "connecting" | "connected" | "locked">,
+  program: string | null = null,
+): Promise<Plan> {
   const { resolver } = await kernel.read();
   const open = state === "connected";
   const rule = (family: 4 | 6, priority: number, table: number) =>
@@ -216,7 +251,14 @@ async function planOf(kernel: Kernel, state: Extract<PlanState, "connecting" | "
       { key: "net.ipv4.conf.all.accept_redirects", value: "0" },
     ],
     dns: open ? { by: "file", path: resolver.resolvConf.path, servers: ["10.99.0.1" as Address] } : null,
-    apps: null,
+    apps:
+      program === null
+        ? null
+        : {
+            programs: [{ app: { kind: "executable", path: program }, class: 1 }],
+            places: [],
+            marks: [[0], [0xd000_0000]],
+          },
   };
 }
 

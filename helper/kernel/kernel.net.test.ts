@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { makeUplink, removeUplink, sh, until } from "./apart.ts";
+import { makeCgroup, makeProgram, marksOf, removeCgroup } from "./app-ground.ts";
 import { type CaseMachine, kernelCases, resolvConfOfCases } from "./kernel.cases.ts";
 import { openLinux } from "./linux.ts";
 import { loadNative } from "./native.ts";
@@ -17,8 +18,12 @@ function makeLinux(): CaseMachine {
   const folder = mkdtempSync(join(tmpdir(), "culvert-kernel-"));
   const resolvConf = join(folder, "resolv.conf");
   writeFileSync(resolvConf, resolvConfOfCases);
+  const cgroup = makeCgroup();
+  const program = makeProgram(folder, "program");
   return {
-    open: () => openLinux({ native, stateDir: join(folder, "state"), runDir: folder, resolvConf }),
+    program,
+    markOf: (path) => marksOf(cgroup, path, "udp4")[0] ?? -1,
+    open: () => openLinux({ native, stateDir: join(folder, "state"), runDir: folder, resolvConf, cgroup }),
     snapshot: () =>
       [
         sh("ip -o link | sed 's/.*: \\([a-z0-9]*\\)[@:].*/\\1/'"),
@@ -29,6 +34,7 @@ function makeLinux(): CaseMachine {
         // one table by its name: an nft before the device prefix spins on listing all of them (linux.ts)
         sh("nft list table inet culvert 2>/dev/null || true"),
         readFileSync(resolvConf, "utf8"),
+        sh(`ls ${folder}/bpf 2>/dev/null || true`),
       ].join("\n"),
     addRule: (priority) => sh(`ip rule add pref ${priority} lookup main`),
     deleteRoute: (table) => sh(`ip route del default table ${table} metric 10`),
@@ -40,6 +46,7 @@ function makeLinux(): CaseMachine {
     settled: (seen) => until(seen),
     remove: () => {
       removeUplink();
+      removeCgroup(cgroup);
       rmSync(folder, { recursive: true });
     },
   };

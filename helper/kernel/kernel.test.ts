@@ -1,3 +1,4 @@
+import type { App } from "../contract/policy.ts";
 import type { Address, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { Facts } from "../plan/facts.ts";
 import { printOperation } from "../plan/print.ts";
@@ -44,9 +45,15 @@ function makeFake(): CaseMachine {
       machine.names = text;
     },
     names: () => machine.names,
+    program: "/usr/bin/program",
+    markOf: (path) => machine.apps?.marks[machine.apps.programs.find((p) => isPath(p.app, path))?.class ?? 0]?.[0] ?? 0,
     settled: async () => undefined,
     remove: () => undefined,
   };
+}
+
+function isPath(app: App, path: string): boolean {
+  return app.kind === "executable" && app.path === path;
 }
 
 function factsOfCases(): Facts {
@@ -78,7 +85,7 @@ function factsOfCases(): Facts {
       resolvconf: "none",
       resolvConf: { path: "/etc/resolv.conf", target: null, servers: ["192.0.2.1" as Address], immutable: false },
     },
-    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "none" },
+    features: { ipv6: true, tun: true, nft: true, owner: true, devicePrefix: true, nexthops: true, appMarks: "bpf" },
     others: [],
     hostName: "case",
   };

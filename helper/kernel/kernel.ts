@@ -1,7 +1,8 @@
 // The port to the machine: read, apply, watch. Two implementations pass the same cases: linux.ts and fake.ts.
+import type { App } from "../contract/policy.ts";
 import type { Address } from "../contract/prefix.ts";
 import type { Evidence } from "../plan/evidence.ts";
-import type { Facts, RouteFact } from "../plan/facts.ts";
+import type { Facts, KernelFeatures, RouteFact } from "../plan/facts.ts";
 import type { NftRule, NftTable } from "../plan/nft.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Removal } from "../plan/removal.ts";
@@ -43,9 +44,47 @@ export interface Kernel {
    * before. Gives the commands it did.
    */
   remove(things: readonly Removal[]): Promise<readonly string[]>;
+  /** How the programs of the plan that stands are recognised. */
+  apps(): Promise<AppsStanding>;
+  /** Closes sockets that these programs opened before they had the mark of now; null: of all. How many. */
+  reopen(apps: readonly App[] | null): Promise<number>;
   /** Hits of the gate's counted rules since it was made. */
   counters(): Promise<{ readonly refused: number; readonly direct: number }>;
 }
+
+export interface AppsStanding {
+  readonly how: KernelFeatures["appMarks"];
+  /** Scripts are known by their own file however they are called; else by the path they are called by. */
+  readonly scripts: boolean;
+  /** Processes for which there was no room: their sockets have no mark. */
+  readonly lost: number;
+  readonly apps: readonly AppStanding[];
+}
+/** mark: of its sockets, where it is in no second program's line or place. older: sockets with another. */
+export type AppStanding =
+  | {
+      readonly app: App;
+      /** file: by its inode, however it is called; path: it is not there yet, so only by what it is called. */
+      readonly by: "file" | "path";
+      readonly mark: number;
+      readonly processes: number;
+      readonly older: number;
+    }
+  | {
+      readonly app: App;
+      readonly by: "cgroup";
+      readonly mark: number;
+      readonly processes: null;
+      readonly older: number;
+    }
+  | {
+      readonly app: App;
+      readonly by: "nothing";
+      readonly why: "no-entry" | "interpreter";
+      readonly mark: 0;
+      readonly processes: 0;
+      readonly older: 0;
+    };
 
 export interface Applied {
   /** Each change as the `ip`, `nft`, `sysctl` command it equals, in order. */

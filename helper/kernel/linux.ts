@@ -14,6 +14,7 @@ import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
 import { printRemoval, type Removal } from "../plan/removal.ts";
 import { changeOf } from "./announced.ts";
+import { openApps } from "./apps.ts";
 import { readEvidence } from "./evidence.ts";
 import { carry, type Hits, hits, standing, sum } from "./hits.ts";
 import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
@@ -32,6 +33,8 @@ export interface LinuxOptions {
   readonly stateDir: string;
   readonly runDir: string;
   readonly resolvConf?: string;
+  /** Root of cgroup version 2, below which sockets of programs are marked; absent: where it is mounted. */
+  readonly cgroup?: string;
   /** false: the egress chain names its devices also where the kernel knows the empty prefix (see `features` below). */
   readonly devicePrefix?: boolean;
   /** false: tables are nobody's also where the kernel knows owners: as on kernels before 6.9. */
@@ -67,8 +70,16 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   // An nft older than the attribute (tried: 1.0.6) does not see the chain but sees its rules, takes that for a race and
   // lists again for ever: every listing of all tables spins, one of a single other table works. The lock is worth more.
   const probed = probe(native, sockets);
+  const apps = openApps({
+    ...{ native, runDir: options.runDir, ...(options.cgroup !== undefined && { cgroup: options.cgroup }) },
+    replaced: () => {
+      void inTurn(async () => {
+        if (plan?.apps) apps.set(plan.apps, []);
+      });
+    },
+  });
   const features = {
-    ...probed,
+    ...{ ...probed, appMarks: apps.how },
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };
@@ -163,6 +174,8 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       if (wanted.order === "gate-first") changeGate(wanted, commands);
     });
     const changing = performance.now();
+    // behind the closed gate: a mark that the old lines do not know counts as none
+    if (wanted.apps !== null) apps.set(wanted.apps, commands);
     const { madeLink, readMs } = changeRouting(wanted, facts, commands);
     restoreSysctls(wanted, commands);
     await changeResolver(wanted, names, madeLink, commands);
@@ -177,6 +190,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       changeGate(wanted, commands);
       compareGate(wanted);
     });
+    if (wanted.apps === null) apps.clear(commands);
     return { commands, tookMs: performance.now() - began, phases: { changeMs, readBackMs, gateMs } };
   };
 
@@ -249,8 +263,11 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
         }
         return things.map(printRemoval);
       }),
+    apps: async () => apps.standing(),
+    reopen: (which) => inTurn(async () => apps.reopen(which)),
     counters: async () => sum(carried, hits(readTables(native, sockets))),
     close() {
+      apps.close();
       native.closeFd(sockets.route);
       native.closeFd(sockets.nft);
     },

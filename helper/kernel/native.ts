@@ -189,6 +189,52 @@ export interface WireTap {
   close(): void;
 }
 
+/** Where the programs that mark sockets go: the root of cgroup version 2, and a BPF filesystem. */
+export interface MarkOptions {
+  readonly cgroup: string;
+  readonly bpffs: string;
+  /** The bits of a mark that are ours. */
+  readonly mask: number;
+}
+
+/** What they shall know. A file is `fileKey` of it. */
+export interface WantedMarks {
+  readonly programs: readonly { readonly file: string; readonly class: number }[];
+  readonly paths: readonly { readonly path: string; readonly class: number }[];
+  readonly places: readonly { readonly name: string; readonly begins: boolean; readonly class: number }[];
+  readonly marks: readonly { readonly program: number; readonly place: number; readonly mark: number }[];
+}
+
+export interface MarksReading extends WantedMarks {
+  /** All programs are attached and pinned. */
+  readonly whole: boolean;
+  /** Scripts are known by their own file, not only by the path they are called by. */
+  readonly scripts: boolean;
+  /** Processes for which there was no room. */
+  readonly lost: number;
+}
+
+export interface AppTask {
+  readonly task: number;
+  readonly parent: number;
+  readonly class: number;
+  /** Empty: a kernel thread. */
+  readonly file: string;
+}
+
+export interface AppMarks {
+  apply(wanted: WantedMarks): void;
+  read(): MarksReading;
+  /** Takes away what earlier lives left. */
+  alone(): boolean;
+  tasks(): readonly AppTask[];
+  setTasks(tasks: readonly { readonly task: number; readonly class: number; readonly was: number }[]): void;
+  /** How many sockets of these classes have another mark than they would be born with. */
+  older(programs: readonly number[], places: readonly number[]): number;
+  /** Closes them. */
+  reopen(programs: readonly number[], places: readonly number[]): number;
+}
+
 export interface WireFrame {
   readonly device: string;
   readonly ethertype: number;
@@ -212,6 +258,11 @@ type Plain = Pick<
   | "ping"
   | "sendBy"
   | "frameSend"
+  | "bpfMount"
+  | "bpfUnmount"
+  | "fileKey"
+  | "appMarksClear"
+  | "destroyMarked"
 >;
 
 export interface Native extends Plain {
@@ -226,15 +277,18 @@ export interface Native extends Plain {
   nftProbe(fd: number): NftFeatures;
   watch(tell: (event: NetlinkEvent) => void): { close(): void };
   wireTap(rules: WireRules): WireTap;
+  /** Whether scripts can be told apart by their file; throws where none of it works. */
+  appMarksProbe(options: MarkOptions): boolean;
+  appMarksOpen(options: MarkOptions): AppMarks;
 }
 
 export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/addon/culvert.node"): Native {
   const addon = createRequire(import.meta.url)(path) as typeof Addon;
   const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } = addon;
-  const { sendBy, frameSend } = addon;
+  const { sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked } = addon;
   return {
     ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
-    ...{ sendBy, frameSend },
+    ...{ sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked },
     netlinkRead: (fd) => JSON.parse(addon.netlinkRead(fd)) as Reading,
     netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
     routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,
@@ -259,6 +313,23 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
         close: () => {
           tap.close();
         },
+      };
+    },
+    appMarksProbe: (options) => addon.appMarksProbe(JSON.stringify(options)),
+    appMarksOpen: (options) => {
+      const marks = addon.appMarksOpen(JSON.stringify(options));
+      return {
+        apply: (wanted) => {
+          marks.apply(JSON.stringify(wanted));
+        },
+        read: () => JSON.parse(marks.read()) as MarksReading,
+        alone: () => marks.alone(),
+        tasks: () => JSON.parse(marks.tasks()) as readonly AppTask[],
+        setTasks: (tasks) => {
+          marks.setTasks(JSON.stringify(tasks));
+        },
+        older: (programs, places) => marks.older([...programs], [...places]),
+        reopen: (programs, places) => marks.reopen([...programs], [...places]),
       };
     },
   };

@@ -18,6 +18,9 @@ export interface Sockets {
   readonly nft: number;
 }
 
+/** What was probed once. */
+export type Features = NftFeatures & Pick<KernelFeatures, "appMarks">;
+
 /** NFT_TABLE_F_OWNER */
 const owner = 2;
 
@@ -25,7 +28,7 @@ const owner = 2;
 export function readFacts(
   native: Native,
   sockets: Sockets,
-  nft: NftFeatures,
+  features: Features,
   resolvConf: string,
   more: readonly string[],
 ): Facts {
@@ -33,12 +36,11 @@ export function readFacts(
   const tables = listTables(native, sockets);
   const keys = new Set([...sysctlKeys(reading.links.map((l) => l.name)), ...more]);
   const { nexthops, ...rest } = reading;
-  const features: KernelFeatures = {
-    ...nft,
+  const all: KernelFeatures = {
+    ...features,
     ipv6: existsSync("/proc/sys/net/ipv6"),
     tun: existsSync("/dev/net/tun"),
     nexthops: nexthops !== null,
-    appMarks: "none",
   };
   return {
     ...rest,
@@ -46,7 +48,7 @@ export function readFacts(
     nftTables: tables.map(({ family, name, flags }) => ({ family, name, owned: (flags & owner) !== 0 })),
     sysctls: Object.fromEntries([...keys].flatMap((key) => entry(key, readSysctl(key)))),
     resolver: readResolver(resolvConf),
-    features,
+    features: all,
     others: othersOf(reading, tables),
     hostName: hostname(),
   };

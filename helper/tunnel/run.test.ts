@@ -487,6 +487,12 @@ class TestKernel implements Kernel {
   openTun = () => Promise.reject(new Error("not here"));
   openUapi = () => Promise.reject(new Error("not here"));
   openUdp = () => Promise.reject(new Error("not here"));
+  async apps() {
+    return { how: "none" as const, scripts: false, lost: 0, apps: [] };
+  }
+  async reopen() {
+    return 0;
+  }
   async counters() {
     return { refused: 3, direct: 1 };
   }
