@@ -138,7 +138,24 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "gate.changed": "Somebody wrote into Culvert's gate: {line}",
     "lan.unapproved": "{link} says that {prefix} is local, but it is public or too large: it goes through the tunnel.",
     "rule.behind-lan": "{rule}: {prefix} goes to your local network all the same, which comes first.",
-    "rule.dead": "{rule} never decides: rules before it take all of its networks.",
+    "rule.dead": "{rule} never decides: rules before it take all that it could.",
+    "rule.contradicts": "{rule} never decides: {by} stands before it and says something else of the same packets.",
+    "rule.twice": "{rule} says again what {by} says before it.",
+    "rule.ipv6-blocked": "{rule} never decides: it is about IPv6 only, and IPv6 is blocked.",
+    "rule.no-family":
+      "{rule} never decides: no packet has an IPv4 address at one end and an IPv6 address at the other.",
+    "rule.not-here":
+      "{rule} never decides: a program or user of this machine never sends from an address that is not this machine's.",
+    "rule.itself": "{rule} never decides: what this machine sends to itself is not routed.",
+    "rule.idle": "{rule} changes nothing: what it names goes that way without it.",
+    "rule.opens-all": "{rule} lets everything go direct, in the open.",
+    "rule.opens-web": "{rule} lets nearly the whole web go direct: every program, every page.",
+    "rule.opens-names": "{rule} lets names be asked in the open: whoever is on the way sees which sites you visit.",
+    "rule.opens-port":
+      "{rule} lets every program go direct to anywhere by these ports: what else uses them is in the open too.",
+    "rule.opens-system": "{rule} lets root go direct: the system's services, and answers of the system itself.",
+    "session.cut":
+      "These rules would end the connection from {from}, over which somebody works on this machine. With --within SECONDS they go back by themselves; or welcome {protocol} port {port} first.",
     "ipv6.blocked": "The node carries no IPv6; IPv6 is blocked.",
     "ipv4.blocked": "The node carries no IPv4; IPv4 is blocked.",
     "exit.partial": "The node carries only some networks of IPv{family}.",

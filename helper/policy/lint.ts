@@ -1,11 +1,13 @@
 // What a person should know of a plan that stands: notes refuse nothing. They cross the socket as one line each, a code
 // with its data; the words are the window's.
-import { covers, familyOf, lengthOf } from "../contract/prefix.ts";
+import { familyOf, lengthOf } from "../contract/prefix.ts";
 import type { Prefix } from "../contract/prefix.ts";
 import { ranges } from "../plan/numbers.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
 import { dnsOf } from "./dns.ts";
+import { ruleNotes } from "./lint-rules.ts";
+import type { RuleCode } from "./lint-rules.ts";
 import { outranking, rivals } from "./takeover.ts";
 import { unapprovedOf } from "./uplinks.ts";
 
@@ -13,10 +15,7 @@ export interface Note {
   readonly code:
     /** An on-link claim that is public or oversized: not honoured until approved (TunnelCrack). */
     | "lan.unapproved"
-    /** A rule that a honoured network takes packets from, because the LAN comes first. */
-    | "rule.behind-lan"
-    /** All of the rule's prefixes are taken by an earlier one. */
-    | "rule.dead"
+    | RuleCode
     /** The node does not carry the family; it is blocked. */
     | "ipv6.blocked"
     | "ipv4.blocked"
@@ -69,23 +68,6 @@ export function printNote({ code, data }: Note): string {
 
 /** ARPHRD_PPP, linux/if_arp.h */
 const arphrdPpp = 512;
-
-function ruleNotes(ground: Ground): readonly Note[] {
-  return ground.lanes.flatMap((set) => {
-    // a set of a million is not walked for a hint
-    const listed = [...set.prefixes[4], ...set.prefixes[6]];
-    if (listed.length === 0 || listed.length > 256) return [];
-    const behind = ground.lan.filter((l) => listed.some((p) => covers(p, l.prefix) || covers(l.prefix, p)));
-    const earlier = ground.lanes.slice(0, set.place).flatMap((s) => [...s.prefixes[4], ...s.prefixes[6]]);
-    const dead = earlier.length <= 256 && listed.every((p) => earlier.some((e) => covers(e, p)));
-    return [
-      ...(set.rule.match.destination === undefined ? [] : behind).map((l) =>
-        note("rule.behind-lan", { rule: set.rule.id, prefix: l.prefix }),
-      ),
-      ...(dead ? [note("rule.dead", { rule: set.rule.id })] : []),
-    ];
-  });
-}
 
 /** RT_TABLE_MAIN's own rule: with a form that lies in main, every rule before it decides first. */
 const mainRule = 32_766;
