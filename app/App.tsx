@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { useFacts, useLanguage } from "./hooks.ts";
 import { AddNode } from "./parts/AddNode.tsx";
 import { Announcer } from "./parts/Announcer.tsx";
+import { Confirm } from "./parts/Confirm.tsx";
 import { Notice } from "./parts/Notice.tsx";
 import { NowStrip } from "./parts/NowStrip.tsx";
 import { Rail } from "./parts/Rail.tsx";
@@ -50,6 +51,7 @@ export function App() {
       <Rail />
       <main className={s.main}>
         {screen !== "connect" && <NowStrip />}
+        <Confirm />
         <Suspense fallback={<div className="page" />}>
           <Screen />
         </Suspense>

@@ -3,6 +3,7 @@ import { useMemo } from "react";
 
 import { useClock } from "./stores/clock.ts";
 import { useNodes } from "./stores/nodes.ts";
+import { useNotes } from "./stores/notes.ts";
 import { usePolicy } from "./stores/policy.ts";
 import { languageNow, usePreferences } from "./stores/preferences.ts";
 import { useStatus } from "./stores/status.ts";
@@ -38,10 +39,14 @@ export function useFacts(): Facts {
   const chosen = useNodes((store) => store.chosen);
   const policy = usePolicy((store) => store.saved);
   const traffic = useTraffic(latest);
+  const away = useNotes((store) => store.away);
   const now = useClock((store) => store.now);
   // a status may be a little newer than the last tick: an age is never negative
   return useMemo(
-    () => ({ link, status, nodes: nodes ?? [], policy, traffic, chosen, now: Math.max(now, status?.helper.at ?? 0) }),
-    [link, status, nodes, policy, traffic, chosen, now],
+    () => ({
+      ...{ link, status, nodes: nodes ?? [], policy, traffic, chosen, away },
+      now: Math.max(now, status?.helper.at ?? 0),
+    }),
+    [link, status, nodes, policy, traffic, chosen, away, now],
   );
 }

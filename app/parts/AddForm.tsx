@@ -157,19 +157,13 @@ function Given({ source, refusal, take }: GivenProps) {
         </button>
       </div>
       {source.pasted ? (
-        <div className={`field ${s.text ?? ""}`}>
-          <textarea
-            className="mono"
-            value={source.text}
-            autoFocus
-            spellCheck={false}
-            placeholder={"[Interface]"}
-            aria-label={word("add.paste")}
-            onChange={(event) => {
-              take({ ...source, text: event.target.value });
-            }}
-          />
-        </div>
+        <Pasted
+          text={source.text}
+          marked={line}
+          onChange={(text) => {
+            take({ ...source, text });
+          }}
+        />
       ) : (
         <Preview text={source.text} marked={line} />
       )}
@@ -177,16 +171,57 @@ function Given({ source, refusal, take }: GivenProps) {
   );
 }
 
+interface PastedProps {
+  readonly text: string;
+  readonly marked: number | null;
+  readonly onChange: (text: string) => void;
+}
+
+/** The line that was refused is selected, which also brings it into sight. */
+function Pasted({ text, marked, onChange }: PastedProps) {
+  const word = useWord();
+  const area = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    const element = area.current;
+    if (element === null || marked === null) return;
+    const before = element.value.split("\n").slice(0, marked - 1);
+    const start = before.join("\n").length + (before.length > 0 ? 1 : 0);
+    const end = element.value.indexOf("\n", start);
+    element.focus();
+    element.setSelectionRange(start, end < 0 ? element.value.length : end);
+    element.scrollTop = (element.scrollHeight / element.value.split("\n").length) * (marked - 3);
+  }, [marked]);
+  return (
+    <div className={`field ${s.text ?? ""}`}>
+      <textarea
+        ref={area}
+        className="mono"
+        value={text}
+        autoFocus
+        spellCheck={false}
+        wrap="off"
+        placeholder={"[Interface]"}
+        aria-label={word("add.paste")}
+        onChange={(event) => {
+          onChange(event.target.value);
+        }}
+      />
+    </div>
+  );
+}
+
 function Preview({ text, marked }: { readonly text: string; readonly marked: number | null }) {
   const word = useWord();
   const mark = useRef<HTMLLIElement>(null);
+  // a long file is shown from its beginning, or around the line that was refused
+  const first = marked === null ? 0 : Math.max(0, marked - shownLines / 2);
   useEffect(() => {
-    mark.current?.scrollIntoView({ block: "nearest" });
+    mark.current?.scrollIntoView({ block: "center" });
   }, [marked]);
   return (
     <ol className={`mono ${s.preview ?? ""}`} tabIndex={0} aria-label={word("add.preview")}>
       {previewLines(text)
-        .slice(0, 400)
+        .slice(first, first + shownLines)
         .map((line) => (
           <li
             key={line.number}
@@ -200,6 +235,8 @@ function Preview({ text, marked }: { readonly text: string; readonly marked: num
     </ol>
   );
 }
+
+const shownLines = 400;
 
 function Refused({ refusal }: { readonly refusal: Refusal }) {
   const speak = useSpeak();

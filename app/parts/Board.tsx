@@ -4,14 +4,16 @@
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 
 import type { Lane, Policy } from "../../helper/contract/policy.ts";
+import type { Traffic } from "../../helper/contract/status.ts";
 import { useFacts, useSpeak, useWord } from "../hooks.ts";
 import { usePolicy } from "../stores/policy.ts";
 import { usePrograms } from "../stores/programs.ts";
 import { boardRuns, type Card } from "../view/board.ts";
 import { nodeNow } from "../view/connect.ts";
+import { rate, say } from "../view/say.ts";
 import { lanes, layTrack, placeAt, type Track } from "../view/track.ts";
+import { Ends, LaneName, Lines, SlotOf, type Landing } from "./BoardLines.tsx";
 import { Icon } from "./Icon.tsx";
-import { LaneMark } from "./LaneMark.tsx";
 import s from "./Board.module.css";
 
 interface Props {
@@ -29,12 +31,16 @@ interface Drag {
   readonly to: { readonly lane: Lane; readonly place: number } | null;
 }
 
+const rateOf = (traffic: Traffic | null): number => (traffic?.rxPerSecond ?? 0) + (traffic?.txPerSecond ?? 0);
+
 /** Below this a press is a click. */
 const dragStart = 5;
 
 export function Board({ policy, onEdit }: Props) {
   const word = useWord();
-  const { status } = useFacts();
+  const speak = useSpeak();
+  const { status, traffic } = useFacts();
+  const [landing, setLanding] = useState<Landing | null>(null);
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const known = usePrograms((store) => store.known);
@@ -53,7 +59,8 @@ export function Board({ policy, onEdit }: Props) {
         role="group"
         aria-label={word("lanes.board")}
       >
-        <Lines track={track} />
+        <Lines track={track} flows={rateOf(traffic) > 0} />
+        {landing !== null && <SlotOf track={track} landing={landing} />}
         <span className={s.machine}>{status?.host ?? ""}</span>
         {lanes.map((lane) => (
           <LaneName key={lane} lane={lane} track={track} />
@@ -68,6 +75,7 @@ export function Board({ policy, onEdit }: Props) {
                 track={track}
                 box={box}
                 onEdit={onEdit}
+                onLanding={setLanding}
                 onStep={(by) => {
                   focusCard(cards.indexOf(card) + by);
                 }}
@@ -75,7 +83,12 @@ export function Board({ policy, onEdit }: Props) {
             ))}
           </div>
         ))}
-        <Ends track={track} node={nodeNow(status)?.name ?? ""} uplink={status?.uplinks[0]?.name ?? ""} />
+        <Ends
+          track={track}
+          node={nodeNow(status)?.name ?? ""}
+          rate={traffic === null ? "" : speak(say("readings.down", { rate: rate(traffic.rxPerSecond) }))}
+          uplink={status?.uplinks[0]?.name ?? ""}
+        />
       </div>
     </div>
   );
@@ -87,10 +100,11 @@ interface CardProps {
   readonly track: Track;
   readonly box: React.RefObject<HTMLDivElement | null>;
   readonly onEdit: (id: string) => void;
+  readonly onLanding: (landing: Landing | null) => void;
   readonly onStep: (by: 1 | -1) => void;
 }
 
-function CardOf({ card, number, track, box, onEdit, onStep }: CardProps) {
+function CardOf({ card, number, track, box, onEdit, onLanding, onStep }: CardProps) {
   const speak = useSpeak();
   const word = useWord();
   const lifted = usePolicy((store) => store.lifted?.id === card.id);
@@ -111,7 +125,13 @@ function CardOf({ card, number, track, box, onEdit, onStep }: CardProps) {
     dragged.current = true;
     const at = box.current?.getBoundingClientRect();
     const x = event.clientX - (at?.left ?? 0) + (box.current?.scrollLeft ?? 0);
-    setDrag({ ...drag, dx, dy, to: placeAt(track, x, event.clientY - (at?.top ?? 0), card.id) });
+    const to = placeAt(track, x, event.clientY - (at?.top ?? 0), card.id);
+    setDrag({ ...drag, dx, dy, to });
+    onLanding({ id: card.id, to });
+  };
+  const drop = (): void => {
+    setDrag(null);
+    onLanding(null);
   };
   const moving = drag?.to ?? null;
   return (
@@ -140,11 +160,9 @@ function CardOf({ card, number, track, box, onEdit, onStep }: CardProps) {
       onPointerMove={onMove}
       onPointerUp={() => {
         if (moving !== null) put(card.id, moving.place, moving.lane);
-        setDrag(null);
+        drop();
       }}
-      onPointerCancel={() => {
-        setDrag(null);
-      }}
+      onPointerCancel={drop}
       onClick={() => {
         if (rule && !dragged.current) onEdit(card.id);
         dragged.current = false;
@@ -227,60 +245,6 @@ function Announce({ cards }: { readonly cards: readonly Card[] }) {
           all: rules.length,
         })}
     </div>
-  );
-}
-
-function LaneName({ lane, track }: { readonly lane: Lane; readonly track: Track }) {
-  const word = useWord();
-  return (
-    <div className={s.name} style={{ top: track.rows[lane].line - 5, width: track.start - 14 }}>
-      <LaneMark lane={lane} />
-      <b>{word(`lane.${lane}`)}</b>
-      <span className="label wide">{word(`lanes.sees.${lane}`)}</span>
-    </div>
-  );
-}
-
-function Ends({ track, node, uplink }: { readonly track: Track; readonly node: string; readonly uplink: string }) {
-  const end = (lane: Lane, text: string) =>
-    text !== "" && (
-      <div className={`${s.end ?? ""} wide`} style={{ top: track.rows[lane].line + 9 }}>
-        <b className="cut">{text}</b>
-      </div>
-    );
-  return (
-    <>
-      {end("tunnel", node)}
-      {end("direct", uplink)}
-    </>
-  );
-}
-
-function Lines({ track }: { readonly track: Track }) {
-  return (
-    <svg className={s.lines} width={track.width} height={track.height} aria-hidden="true">
-      {track.lines
-        .filter((line) => line.look !== "turn")
-        .map((line, index) => (
-          <path key={index} className={s[`line-${line.look}`]} d={line.d} />
-        ))}
-      {track.crossings.map(({ x, y }, index) => (
-        <rect key={index} className={s.gap} x={x - 4.5} y={y - 8} width="9" height="16" />
-      ))}
-      {track.lines
-        .filter((line) => line.look === "turn")
-        .map((line, index) => (
-          <path key={index} className={s["line-turn"]} d={line.d} />
-        ))}
-      {track.points.map(({ x, y, number }) => (
-        <g key={number}>
-          <circle className={s.point} cx={x} cy={y} r="10" />
-          <text className={s.number} x={x} y={y + 4.3} textAnchor="middle">
-            {number}
-          </text>
-        </g>
-      ))}
-    </svg>
   );
 }
 

@@ -2,6 +2,7 @@
 // prover's verdict. The helper is asked about the draft while the person works on it; a draft that breaks cannot be saved.
 import { useEffect } from "react";
 
+import type { PolicyRule } from "../../helper/contract/policy.ts";
 import { bridge } from "../bridge.ts";
 import { useFacts, useSpeak, useWord } from "../hooks.ts";
 import { usePolicy, type Verdict } from "../stores/policy.ts";
@@ -75,9 +76,11 @@ function Emphasised({ words }: { readonly words: Say }) {
   );
 }
 
+const noRules: readonly PolicyRule[] = [];
+
 function ToNotice({ verdict }: { readonly verdict: Verdict }) {
   const word = useWord();
-  const rules = usePolicy((store) => store.draft?.rules ?? []);
+  const rules = usePolicy((store) => store.draft?.rules ?? noRules);
   if (verdict.kind !== "checked") return null;
   const { lints, notes } = verdict.checked;
   // what this kernel cannot give at all is no news of this draft: Settings says it

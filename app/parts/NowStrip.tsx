@@ -24,13 +24,15 @@ export function NowStrip() {
     <header className={`${s.now ?? ""} is-${view.lamp}`} aria-label={word("now.label")}>
       <Lamp state={view.lamp} size={22} water={view.water} />
       <span className={s.say}>{speak(view.headline)}</span>
-      <span className={s.sep} />
       <span className={s.facts}>
         {status?.state.kind === "connected" && <span className="cut">{nodeNow(status)?.name}</span>}
         {view.addresses[0] !== undefined && <span className="mono wide">{view.addresses[0]}</span>}
         {up && <span className="wide">{speak(span(now - status.since))}</span>}
         {up && view.situation !== "leaking" && traffic?.wire != null && (
           <span>{word("now.beside", { count: traffic.wire.beside })}</span>
+        )}
+        {up && (traffic?.wire?.missed ?? 0) > 0 && (
+          <span className="wide">{word("now.missed", { count: traffic?.wire?.missed ?? 0 })}</span>
         )}
       </span>
       {button === undefined ? (

@@ -125,7 +125,7 @@ export function ProgramPicker({ chosen: before, onDone }: Props) {
             </div>
           ))}
           {rows.length === 0 && (
-            <p className={`soft ${s.none ?? ""}`}>{word(asked ? "programs.none" : "programs.reading")}</p>
+            <p className={`soft ${s.none ?? ""}`}>{word(noRows(known.programs.length, asked, query))}</p>
           )}
         </div>
         <div className={s.foot}>
@@ -155,6 +155,11 @@ export function ProgramPicker({ chosen: before, onDone }: Props) {
       </div>
     </Dialog>
   );
+}
+
+function noRows(listed: number, asked: boolean, query: string): string {
+  if (!asked) return "programs.reading";
+  return listed === 0 && query.trim() === "" ? "programs.not-listed" : "programs.none";
 }
 
 /** About what the list shows at once. */

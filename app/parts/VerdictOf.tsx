@@ -1,6 +1,7 @@
 // The verdict on a draft: it holds, with what was looked at; or the packet that breaks it and its way; or the helper's no.
 import { useSpeak, useWord } from "../hooks.ts";
-import type { Verdict } from "../stores/policy.ts";
+import { usePolicy, type Verdict } from "../stores/policy.ts";
+import type { PolicyRule } from "../../helper/contract/policy.ts";
 import type { Checked, CounterexampleTold, Difference } from "../../helper/contract/verdict.ts";
 import { sayRefusal } from "../view/refusal.ts";
 import { sayBroken, sayProof } from "../view/verdict.ts";
@@ -10,6 +11,7 @@ import s from "./VerdictOf.module.css";
 export function VerdictOf({ verdict, changed }: { readonly verdict: Verdict; readonly changed: boolean }) {
   const word = useWord();
   const speak = useSpeak();
+  const rules = usePolicy((store) => store.draft?.rules ?? noRules);
   switch (verdict.kind) {
     case "unasked":
       return <p className="soft">{word(changed ? "lanes.verdict.unasked" : "lanes.verdict.same")}</p>;
@@ -19,13 +21,15 @@ export function VerdictOf({ verdict, changed }: { readonly verdict: Verdict; rea
       return (
         <div role="status">
           <RefusedChip />
-          <p className={s.reason}>{speak(sayRefusal(verdict.refusal))}</p>
+          <p className={s.reason}>{speak(sayRefusal(verdict.refusal, { rules }))}</p>
         </div>
       );
     case "checked":
       return <CheckedOf checked={verdict.checked} />;
   }
 }
+
+const noRules: readonly PolicyRule[] = [];
 
 function CheckedOf({ checked }: { readonly checked: Checked }) {
   const word = useWord();

@@ -1,8 +1,8 @@
 // One honest state, largest: what is true now, where the packets go, in a sentence with its exceptions, and four readings.
 import { bridge } from "../bridge.ts";
 import { useFacts, useLanguage, useSpeak, useWord } from "../hooks.ts";
-import { Icon } from "../parts/Icon.tsx";
 import { Lamp } from "../parts/Lamp.tsx";
+import { Notes } from "../parts/Notes.tsx";
 import { Path } from "../parts/Path.tsx";
 import { Spark } from "../parts/Spark.tsx";
 import { useScreen } from "../stores/screen.ts";
@@ -49,12 +49,7 @@ export function Connect() {
         </div>
         <Acts acts={view.acts} />
       </section>
-      {view.notes.map((note, index) => (
-        <div key={index} className="note">
-          <Icon name="warn" />
-          <p>{speak(note)}</p>
-        </div>
-      ))}
+      <Notes notes={view.notes} />
       {view.steps !== null && <Steps steps={view.steps} />}
       {view.readings.length > 0 && (
         <section className={s.readings}>

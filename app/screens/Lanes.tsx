@@ -31,8 +31,7 @@ export function Lanes() {
     <div className={`page ${s.page ?? ""}`}>
       <div className="head">
         <h1>{word("screen.lanes")}</h1>
-        <span className={`label ${s.read ?? ""}`}>{word("lanes.read")}</span>
-        <span className="grow" />
+        <span className={`label grow ${s.read ?? ""}`}>{word("lanes.read")}</span>
         <ToggleGroup.Root
           type="single"
           className="seg"

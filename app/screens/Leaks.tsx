@@ -40,6 +40,7 @@ export function Leaks() {
           <div>
             <h1>{speak(count.title)}</h1>
             <p className="soft">{speak(count.detail)}</p>
+            {count.missed != null && <p className={s.missed}>{speak(count.missed)}</p>}
           </div>
         </section>
         <div className="row">

@@ -65,7 +65,7 @@ export function Nodes() {
       <div className={s.two}>
         <div className={s.list}>
           {shown.length === 0 ? (
-            <p className={`soft ${s.none ?? ""}`}>{word(nodes?.length === 0 ? "nodes.none" : "nodes.not-found")}</p>
+            <None empty={nodes?.length === 0} />
           ) : (
             <Table nodes={shown} picked={picked?.id ?? null} current={current} choose={choose} />
           )}
@@ -79,6 +79,28 @@ export function Nodes() {
           {picked !== null && <NodeCard key={picked.id} node={picked} />}
         </aside>
       </div>
+    </div>
+  );
+}
+
+/** What is missing can be brought right here: a node, or what was searched for too narrowly. */
+function None({ empty }: { readonly empty: boolean }) {
+  const word = useWord();
+  const search = useNodes((store) => store.search);
+  const setAdding = useScreen((store) => store.setAdding);
+  return (
+    <div className={s.none}>
+      <p className="soft">{word(empty ? "nodes.none" : "nodes.not-found")}</p>
+      <button
+        type="button"
+        className={`btn ${empty ? "first" : ""}`}
+        onClick={() => {
+          if (empty) setAdding(true);
+          else search("");
+        }}
+      >
+        {word(empty ? "add.title" : "nodes.show-all")}
+      </button>
     </div>
   );
 }

@@ -33,7 +33,8 @@ export const useScreen = create<ScreenStore>((set) => ({
     set({ notice: { say, bad } });
   },
   tellRefusal: (refusal) => {
-    if (refusal !== null) set({ notice: { say: sayRefusal(refusal, useNodes.getState().nodes ?? []), bad: true } });
+    if (refusal !== null)
+      set({ notice: { say: sayRefusal(refusal, { nodes: useNodes.getState().nodes ?? [] }), bad: true } });
   },
   dismiss: () => {
     set({ notice: null });

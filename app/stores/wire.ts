@@ -5,6 +5,7 @@ import type { Status } from "../../helper/contract/status.ts";
 import type { Bridge, HelperLink } from "../../preload/bridge.ts";
 import { useLeaks } from "./leaks.ts";
 import { useNodes } from "./nodes.ts";
+import { useNotes } from "./notes.ts";
 import { usePolicy } from "./policy.ts";
 import { usePreferences } from "./preferences.ts";
 import { useScreen } from "./screen.ts";
@@ -17,7 +18,9 @@ const knockingMs = 700;
 /** Returns its own undoing. */
 export function wireStores(bridge: Bridge): () => void {
   const undo = [
-    bridge.on("helper", takeEvent),
+    bridge.on("helper", (event) => {
+      takeEvent(bridge, event);
+    }),
     bridge.on("link", (link) => {
       takeLink(bridge, link);
     }),
@@ -42,10 +45,10 @@ export function wireStores(bridge: Bridge): () => void {
   };
 }
 
-function takeEvent(event: HelperEvent): void {
+function takeEvent(bridge: Bridge, event: HelperEvent): void {
   switch (event.event) {
     case "status":
-      takeStatus(event.data);
+      takeStatus(bridge, event.data);
       return;
     case "traffic":
       useTraffic.getState().take(event.data);
@@ -74,17 +77,20 @@ async function askAll(bridge: Bridge): Promise<void> {
     usePolicy.getState().read(bridge),
   ]);
   const { tellRefusal } = useScreen.getState();
-  if (status.ok) takeStatus(status.value);
+  if (status.ok) takeStatus(bridge, status.value);
   else tellRefusal(status.refusal);
   if (nodes.ok) useNodes.getState().setNodes(nodes.value);
   else tellRefusal(nodes.refusal);
 }
 
-function takeStatus(status: Status): void {
+function takeStatus(bridge: Bridge, status: Status): void {
   const before = useStatus.getState().status;
   useStatus.getState().setStatus(status);
   if (before !== null && (before.state.kind !== status.state.kind || before.since !== status.since)) {
     useTraffic.getState().forget();
     useLeaks.getState().forget();
+    useNotes.getState().forget();
   }
+  // it was kept, or it went back by itself
+  if (before?.confirm !== undefined && status.confirm === undefined) void usePolicy.getState().read(bridge);
 }

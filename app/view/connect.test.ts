@@ -36,7 +36,7 @@ test("a change that was mended leaves the proof fresh and is told", () => {
   const drift = [{ at: now - 1000, what: "rule 4900 deleted", author: null, mended: true }];
   const view = connectView(facts({ status: status(on, { proof, drift }) }));
   expect(view.situation).toBe("proven");
-  expect(view.notes.map(speak).join()).toContain("Culvert put it back");
+  expect(view.notes.map((note) => speak(note.say)).join()).toContain("Culvert put it back");
 });
 
 test("a proof does not stay fresh for ever", () => {
@@ -127,7 +127,8 @@ test("off without a network does not say that traffic goes out", () => {
 
 test("packets beside are not zero where nobody watched", () => {
   expect(speak(beside(traffic({ wire: null })).value)).toBe("not watched");
-  expect(speak(beside(null).value)).toBe("not watched");
+  // before the first sample nobody knows yet whether anybody watches
+  expect(speak(beside(null).value)).toBe("none yet");
   expect(speak(beside(traffic()).value)).toBe("0");
   expect(beside(traffic({ wire: { seen: 9, beside: 3 } })).tone).toBe("bad");
 });

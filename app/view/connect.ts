@@ -4,10 +4,11 @@ import type { Node } from "../../helper/contract/node.ts";
 import type { Policy } from "../../helper/contract/policy.ts";
 import type { Status, Step, Traffic } from "../../helper/contract/status.ts";
 import type { HelperLink } from "../../preload/bridge.ts";
+import { notesOf, type Note } from "./notes.ts";
 import { preferredNode, quickest } from "./nodes.ts";
 import { readingsOf, type Reading } from "./readings.ts";
 import { sayRefusal } from "./refusal.ts";
-import { clock, list, ms, say, span, type Part, type Say } from "./say.ts";
+import { age, clock, list, ms, say, span, type Part, type Say } from "./say.ts";
 import { lampOf, situationOf, type LampState, type Situation } from "./situation.ts";
 
 export interface Facts {
@@ -18,6 +19,8 @@ export interface Facts {
   readonly traffic: Traffic | null;
   /** The node the person chose on the Nodes screen. */
   readonly chosen: string | null;
+  /** Notes that the person put away. */
+  readonly away: ReadonlySet<string>;
   readonly now: number;
 }
 
@@ -35,7 +38,7 @@ export interface ConnectView {
   readonly addresses: readonly string[];
   readonly words: readonly Say[];
   /** What a person should look at. */
-  readonly notes: readonly Say[];
+  readonly notes: readonly Note[];
   readonly acts: readonly Act[];
   readonly steps: readonly Step[] | null;
   readonly readings: readonly Reading[];
@@ -52,7 +55,7 @@ export function connectView(facts: Facts): ConnectView {
     who: whoOf(situation, facts),
     addresses: addressesOf(situation, facts.status),
     words: wordsOf(situation, facts),
-    notes: notesOf(facts.status),
+    notes: notesOf(facts.status, facts.away),
     acts: actsOf(situation, facts),
     steps,
     readings: readingsOf(situation, facts),
@@ -90,7 +93,7 @@ export function gateIsClosed(status: Status | null): boolean {
   return stepsOf(status)?.some((step) => step.name === "gate-closed" && step.state === "done") === true;
 }
 
-function whoOf(situation: Situation, { status, nodes, now }: Facts): readonly Part[] {
+function whoOf(situation: Situation, { status, nodes, policy, now }: Facts): readonly Part[] {
   const state = status?.state;
   switch (situation) {
     case "reading":
@@ -104,7 +107,7 @@ function whoOf(situation: Situation, { status, nodes, now }: Facts): readonly Pa
     case "switching":
       return state?.kind === "switching" ? [say("who.switching", { node: state.from.name })] : [];
     case "failed":
-      return state?.kind === "failed" ? [sayRefusal(state.refusal, nodes)] : [];
+      return state?.kind === "failed" ? [sayRefusal(state.refusal, { nodes, rules: policy?.rules ?? [] })] : [];
     case "locked":
       return state?.kind === "locked" && status !== null ? lockedWho(state, status, now) : [];
     case "leaking":
@@ -112,6 +115,9 @@ function whoOf(situation: Situation, { status, nodes, now }: Facts): readonly Pa
     case "stale":
       return status === null ? [] : staleWho(status);
     case "proven":
+      return status?.proof == null
+        ? []
+        : [placeOf(status, nodes), say("who.proven", { time: age(now - status.proof.at) })];
     case "protected":
       return status === null ? [] : [placeOf(status, nodes)];
   }
@@ -123,9 +129,15 @@ function lockedWho(state: Locked, status: Status, now: number): readonly Part[] 
   const parts: Part[] = [];
   if (state.cause === "node-silent")
     parts.push(say("who.silent", { time: span(now - (state.lastHeard ?? status.since)) }));
+  else if (state.cause === "fight" && state.by !== undefined) parts.push(fightWho(state.by, status));
   else parts.push(say(`who.locked.${state.cause}`, { node: state.node.name }));
   if (state.attempts > 0) parts.push(say("who.attempts", { count: state.attempts }));
   return parts;
+}
+
+function fightWho(who: string, status: Status): Part {
+  const last = status.drift.filter((one) => one.author === who).sort((a, b) => b.at - a.at)[0];
+  return last === undefined ? say("who.fight-by", { who }) : say("who.fight-over", { who, what: last.what });
 }
 
 function staleWho(status: Status): readonly Part[] {
@@ -233,24 +245,6 @@ function lockedWords(status: Status): Say {
 function lockedNext(status: Status): string {
   const cause = status.state.kind === "locked" ? status.state.cause : "node-silent";
   return cause === "plan-broken" || cause === "fight" ? `words.locked-next.${cause}` : "words.locked-next.waiting";
-}
-
-function notesOf(status: Status | null): readonly Say[] {
-  if (status === null || status.state.kind === "off") return [];
-  const bypass = status.notices.filter((notice) => notice.startsWith("bypass."));
-  const mended = status.drift.filter((drift) => drift.mended).sort((a, b) => b.at - a.at)[0];
-  return [
-    ...bypass.map((notice) => say(`notice.${notice}`)),
-    ...(mended === undefined
-      ? []
-      : [
-          say("who.mended", {
-            time: clock(mended.at, true),
-            who: mended.author ?? say("who.someone"),
-            what: mended.what,
-          }),
-        ]),
-  ];
 }
 
 function actsOf(situation: Situation, { status, nodes, chosen }: Facts): readonly Act[] {

@@ -14,6 +14,12 @@ export const evidenceCodes = [
   "node-does-not-tell",
   "name-not-asked",
   "asked-elsewhere",
+  "canaries-held",
+  "canaries-seen",
+  "canaries-not-sent",
+  "wire-not-watched",
+  "wire-silent",
+  "wire-missed",
 ] as const;
 
 export interface CheckRow {
@@ -39,6 +45,8 @@ export interface Count {
   readonly value: number | null;
   readonly title: Say;
   readonly detail: Say;
+  /** Frames that came faster than they could be looked at: the count says nothing of them. */
+  readonly missed?: Say | null;
 }
 
 export function countOf(situation: Situation, status: Status | null, traffic: Traffic | null): Count {
@@ -46,7 +54,10 @@ export function countOf(situation: Situation, status: Status | null, traffic: Tr
   if (away || status === null) {
     return { value: null, title: say("leaks.count.off"), detail: say("leaks.count.off-detail") };
   }
-  const wire = traffic?.wire ?? null;
+  if (traffic === null) {
+    return { value: null, title: say("leaks.count.waiting"), detail: say("leaks.count.waiting-detail") };
+  }
+  const { wire } = traffic;
   if (wire === null) {
     return { value: null, title: say("leaks.count.unwatched"), detail: say("leaks.count.unwatched-detail") };
   }
@@ -55,6 +66,7 @@ export function countOf(situation: Situation, status: Status | null, traffic: Tr
     value: wire.beside,
     title: say("leaks.count.beside", { count: wire.beside }),
     detail: say("leaks.count.of", { count: wire.seen, uplinks: { kind: "list", parts: names } }),
+    missed: (wire.missed ?? 0) > 0 ? say("leaks.count.missed", { count: wire.missed ?? 0 }) : null,
   };
 }
 
@@ -89,6 +101,7 @@ export function reportText(report: Report, speak: Speak): string {
     speak(say("report.title", { time: new Date(at).toISOString() })),
     speak(report.headline),
     `${count.value === null ? "" : `${speak(count.value)} `}${speak(count.title)} ${speak(count.detail)}`,
+    ...(count.missed == null ? [] : [speak(count.missed)]),
     "",
     ...report.rows.map((row) => `${speak(say(`verdict.${row.verdict}`))}: ${speak(row.title)}: ${speak(row.evidence)}`),
     "",
@@ -99,12 +112,21 @@ export function reportText(report: Report, speak: Speak): string {
   return `${lines.join("\n")}\n`;
 }
 
+const gaps = { address: "?", asker: "?", rules: "?", routes: "?", errno: "?", tried: "?", refused: "?" } as const;
+const countedBy: Readonly<Record<string, string>> = {
+  "canaries-held": "tried",
+  "canaries-seen": "seen",
+  "wire-missed": "missed",
+};
+
 function evidenceOf(check: LeakCheck): Say {
   const { code, data } = check.evidence;
   const known = evidenceCodes.some((one) => one === code);
   const values: Record<string, Part> = {};
   for (const [name, value] of Object.entries(data)) values[name] = value ?? "–";
-  if (known) return say(`evidence.${code}`, { address: "?", asker: "?", rules: "?", routes: "?", ...values });
+  // the number that a sentence counts by is the one it speaks of
+  const count = countedBy[code] === undefined ? {} : { count: values[countedBy[code]] ?? 0 };
+  if (known) return say(`evidence.${code}`, { ...gaps, ...values, ...count });
   const shown = Object.entries(data).map(([name, value]) => `${name} ${value ?? "–"}`);
   return say("evidence.other", { what: [code, ...shown].join(", ") });
 }

@@ -125,19 +125,20 @@ const text = (
   anchor: TextShape["anchor"] = "start",
 ): Shape[] => (words === "" ? [] : [{ kind: "text", look, x, y, anchor, text: words }]);
 
-function road({ uplink, noUplink }: PathFacts, at: Layout): Shape[] {
+function road(facts: PathFacts, at: Layout): Shape[] {
+  const { uplink, noUplink } = facts;
   const middle = at.road + at.roadWidth / 2;
   if (uplink === null) {
     const words = fit(noUplink, at.internet - at.road - 20, 13);
     return [...text("plain", at.road, at.tunnel + 4, words), ...text("plain", at.road, at.direct + 4, words)];
   }
-  const room = at.slim ? 150 : 190;
+  const room = (row: "title" | "name" | "detail"): number => topRooms(facts, at)[row].road;
   return [
     { kind: "box", look: "road", x: at.road, y: at.top, width: at.roadWidth, height: at.roadEnd - at.top },
     line("kerb", `M${at.road} ${at.top}V${at.roadEnd}M${at.road + at.roadWidth} ${at.top}V${at.roadEnd}`),
-    ...text("strong", middle, 16, fit(uplink.title, room, 14), "middle"),
-    ...text("mono", middle, 34, fit(uplink.name, room, 13), "middle"),
-    ...text("mono", middle, 51, fit(uplink.gateway, room, 13), "middle"),
+    ...text("strong", middle, 16, fit(uplink.title, room("title"), 14), "middle"),
+    ...text("mono", middle, 34, fit(uplink.name, room("name"), 12.2), "middle"),
+    ...text("mono", middle, 51, fit(uplink.gateway, room("detail"), 12.2), "middle"),
   ];
 }
 
@@ -183,7 +184,9 @@ function tunnel(facts: PathFacts, at: Layout): Shape[] {
     return [
       casing,
       line("probe", `M${at.machine + 4} ${y}H${at.node - 12}`),
-      ...text("plain", at.machine + 12, y - c - 10, fit(facts.tunnelNote, left, 13)),
+      ...(textWidth(facts.tunnelNote, 13) <= left
+        ? text("plain", at.machine + 12, y - c - 10, facts.tunnelNote)
+        : text("plain", beyond, y + c + 20, fit(facts.tunnelNote, at.internet - beyond - 8, 13))),
     ];
   }
   if (facts.mode === "locked") {
@@ -201,10 +204,20 @@ function tunnel(facts: PathFacts, at: Layout): Shape[] {
     line("tunnel", `M${at.machine} ${y}H${at.internet}`),
     line("flow", `M${at.machine + 4} ${y}H${at.internet - 4}`),
     ...text("plain", at.machine + 12, y - c - 10, rates),
-    ...text("mono", at.machine + 12, y + c + 19, fit(facts.inside, left, 13)),
-    ...text("soft", right, y - c - 10, fit(facts.seen?.label ?? "", at.internet - at.node - 24, 12.5), "middle"),
-    ...text("mono", right, y + c + 19, fit(facts.seen?.address ?? "", at.internet - at.node - 12, 12.4), "middle"),
+    // half an address is none
+    ...text("mono", at.machine + 12, y + c + 19, whole(facts.inside, left, 12.2)),
+    ...text("soft", right, y - c - 10, whole(facts.seen?.label ?? "", at.internet - at.node - 24, 12.5), "middle"),
+    ...seenAs(facts.seen?.address ?? "", at),
   ];
+}
+
+/** In the middle between node and internet where it has the room, else with its end at the internet, below the line. */
+function seenAs(address: string, at: Layout): Shape[] {
+  const y = at.tunnel + at.casing + 19;
+  if (textWidth(address, 12.2) <= at.internet - at.node - 12)
+    return text("mono", (at.node + at.internet) / 2 + 4, y, address, "middle");
+  const room = at.internet - at.road - at.roadWidth - 18;
+  return text("mono", at.internet - 6, y, fit(address, room, 12.2), "end");
 }
 
 /** The culvert's two mouths; drawn where the tunnel has a way under the road. */
@@ -219,14 +232,41 @@ function portal(facts: PathFacts, at: Layout): Shape[] {
 function node(facts: PathFacts, at: Layout): Shape[] {
   if (facts.node === null || facts.uplink === null) return [];
   const look = facts.mode === "on" ? "node" : facts.mode === "locked" ? "node-dead" : "node-idle";
-  const room = at.internet - at.road - at.roadWidth - 70;
+  const room = (row: "title" | "name" | "detail"): number => topRooms(facts, at)[row].node;
   return [
-    ...text("soft", at.node, 16, facts.node.title, "middle"),
-    ...text("strong", at.node, 35, fit(facts.node.name, room, 14), "middle"),
-    ...text("soft", at.node, 52, fit(facts.node.detail, room, 12.5), "middle"),
+    ...text("soft", at.node, 16, fit(facts.node.title, room("title"), 12.5), "middle"),
+    ...text("strong", at.node, 35, fit(facts.node.name, room("name"), 14), "middle"),
+    ...text("soft", at.node, 52, fit(facts.node.detail, room("detail"), 12.5), "middle"),
     line("lead", `M${at.node} 60V${at.tunnel - at.casing - 6}`),
     { kind: "stop", look, x: at.node, y: at.tunnel },
   ];
+}
+
+interface Rooms {
+  readonly road: number;
+  readonly node: number;
+}
+
+/** Above the road and above the node stand centred words side by side: the shorter has its width, the longer what is left. */
+function topRooms({ uplink, node: to }: PathFacts, at: Layout): Readonly<Record<"title" | "name" | "detail", Rooms>> {
+  const middle = at.road + at.roadWidth / 2;
+  const most = { road: at.slim ? 150 : 190, node: 2 * Math.min(at.width - at.node, 190) };
+  const row = (left: number, right: number): Rooms => {
+    const both = 2 * (at.node - middle - 8);
+    if (left + right <= both) return { road: left, node: right };
+    const least = Math.min(left, right, both / 2);
+    return left <= right ? { road: least, node: both - least } : { road: both - least, node: least };
+  };
+  if (to === null) return { title: { ...most }, name: { ...most }, detail: { ...most } };
+  const wide = (words: string | undefined, size: number, limit: number): number =>
+    Math.min(limit, textWidth(words ?? "", size));
+  const rowOf = (above: string | undefined, size: number, beside: string, other: number): Rooms =>
+    row(wide(above, size, most.road), wide(beside, other, most.node));
+  return {
+    title: rowOf(uplink?.title, 14, to.title, 12.5),
+    name: rowOf(uplink?.name, 12.2, to.name, 14),
+    detail: rowOf(uplink?.gateway, 12.2, to.detail, 12.5),
+  };
 }
 
 function direct({ direct: lane, uplink }: PathFacts, at: Layout): Shape[] {
@@ -289,6 +329,9 @@ export function textWidth(words: string, size: number): number {
   for (const letter of words) em += /[\u2e80-\uffef]/.test(letter) ? 1 : /[il.,:;' ]/.test(letter) ? 0.36 : 0.6;
   return em * size;
 }
+
+/** Nothing rather than a part. */
+const whole = (words: string, room: number, size: number): string => (textWidth(words, size) <= room ? words : "");
 
 /** Shortened at the end where it would be wider than `room`. */
 export function fit(words: string, room: number, size: number): string {

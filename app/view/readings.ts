@@ -3,7 +3,7 @@
 import type { Node } from "../../helper/contract/node.ts";
 import type { Policy } from "../../helper/contract/policy.ts";
 import type { Status, Traffic } from "../../helper/contract/status.ts";
-import { age, clock, ms, rate, say, span, type Part, type Say } from "./say.ts";
+import { age, clock, ms, rate, say, type Part, type Say } from "./say.ts";
 import type { Situation } from "./situation.ts";
 
 export interface Reading {
@@ -57,16 +57,20 @@ const plain = { detail: null, tone: "plain", graph: false } as const;
 /** What the wire watch counted; also the Now strip and Leaks show it. */
 export function beside(traffic: Traffic | null): Reading {
   const label = say("readings.beside");
-  if (traffic?.wire == null) {
+  if (traffic === null) return { ...plain, name: "beside", label, value: say("readings.none-yet"), tone: "quiet" };
+  if (traffic.wire === null)
     return { ...plain, name: "beside", label, value: say("readings.not-watched"), tone: "quiet" };
-  }
-  const { seen, beside: count } = traffic.wire;
-  const detail = say("readings.of", { count: seen });
+  const { seen, beside: count, missed = 0 } = traffic.wire;
+  // a zero among frames that nobody looked at is said with them
+  const detail =
+    missed > 0
+      ? say("readings.of-missed", { seen: say("readings.of", { count: seen }), count: missed })
+      : say("readings.of", { count: seen });
   return { ...plain, name: "beside", label, value: count, detail, tone: count > 0 ? "bad" : "plain" };
 }
 
 function lasted(key: string, { status, now }: Facts): Reading {
-  return { ...plain, name: "time", label: say(key), value: span(now - (status?.since ?? now)) };
+  return { ...plain, name: "time", label: say(key), value: age(now - (status?.since ?? now)) };
 }
 
 /** A time of day while it is today's or last night's; then how long ago. */

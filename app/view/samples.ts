@@ -107,6 +107,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     policy,
     traffic: null,
     chosen: null,
+    away: new Set(),
     now,
     ...change,
   };

@@ -24,7 +24,7 @@ export interface Track {
   readonly rows: Readonly<Record<Lane, { readonly top: number; readonly line: number; readonly bottom: number }>>;
   readonly runs: readonly PlacedRun[];
   readonly lines: readonly {
-    readonly look: "main" | "turn" | "tunnel" | "direct" | "direct-gap" | "block" | "stop";
+    readonly look: "main" | "turn" | "tunnel" | "flow" | "direct" | "direct-gap" | "block" | "stop";
     readonly d: string;
   }[];
   /** Gaps in the lanes' lines where a turn crosses them. */
@@ -36,7 +36,7 @@ export function layTrack(runs: readonly Run[], width: number): Track {
   const slim = width < 740;
   const start = slim ? 100 : 112;
   const end = slim ? 12 : 86;
-  const step = Math.max(slim ? 122 : 130, Math.min(210, Math.floor((width - start - end) / runs.length)));
+  const step = Math.max(slim ? 138 : 126, Math.min(210, Math.floor((width - start - end) / runs.length)));
   const whole = Math.max(width, start + end + step * runs.length);
   const rows = layRows(runs);
   const column = (index: number): number => start + step * index;
@@ -95,6 +95,54 @@ export function placeAt(
   return { lane, place };
 }
 
+export interface Slot {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where a card stands. */
+export function placeOf(track: Track, id: string): Slot | null {
+  for (const { run, x, y, width } of track.runs) {
+    const index = run.cards.findIndex((card) => card.id === id);
+    if (index >= 0) return { x, y: y + index * (cardHeight + cardGap), width, height: cardHeight };
+  }
+  return null;
+}
+
+/**
+ * Where a lifted card would land, on the board as it is drawn: below or above the neighbour it joins, or between the
+ * columns of the rules it would stand between. Between two cards of one stack there is only the gap.
+ */
+export function slotAt(track: Track, moved: string, to: { readonly lane: Lane; readonly place: number }): Slot {
+  const cards = track.runs.flatMap((placed) =>
+    placed.run.cards
+      .map((card, index) => ({ card, index, placed }))
+      .filter(({ card }) => card.kind === "rule" && card.id !== moved),
+  );
+  const [before, after] = [cards[to.place - 1], cards[to.place]];
+  const step = cardHeight + cardGap;
+  if (before?.placed.run.lane === to.lane) {
+    const { placed, index } = before;
+    const last = index === placed.run.cards.length - 1 || placed.run.cards[index + 1]?.id === moved;
+    const y = placed.y + (index + 1) * step - (last ? 0 : cardGap);
+    return { x: placed.x, y, width: placed.width, height: last ? cardHeight : cardGap };
+  }
+  if (after?.placed.run.lane === to.lane)
+    return { x: after.placed.x, y: after.placed.y - cardGap, width: after.placed.width, height: cardGap };
+  const { top } = track.rows[to.lane];
+  const fixed = track.runs.filter(({ run }) => run.cards[0]?.kind !== "rule");
+  const left = before?.placed ?? fixed.filter(({ run }) => run.cards[0]?.kind !== "rest").at(-1);
+  const right = after?.placed ?? track.runs.at(-1);
+  const width = right?.width ?? cardHeight;
+  const middle = left === undefined ? (right?.x ?? 0) : (left.x + (right?.x ?? left.x)) / 2;
+  // a card that has no rule of its lane beside it may still stand beside one that is no rule
+  const taken = fixed.find(({ run, x }) => run.lane === to.lane && Math.abs(x - middle) < width);
+  const x = taken === undefined ? middle : taken.x + (taken === right ? -1 : 1) * (width + 14);
+  return { x: Math.max(track.start, x), y: top, width, height: cardHeight };
+}
+
 function layRows(runs: readonly Run[]): Track["rows"] {
   const stack = (lane: Lane): number =>
     Math.max(1, ...runs.filter((run) => run.lane === lane).map((run) => run.cards.length));
@@ -119,7 +167,12 @@ function laneLines(firstOf: (lane: Lane) => number | null, rows: Track["rows"], 
   const direct = from("direct", width - 2);
   const block = from("block", width - 6);
   return [
-    ...(tunnel === null ? [] : [{ look: "tunnel" as const, d: tunnel }]),
+    ...(tunnel === null
+      ? []
+      : [
+          { look: "tunnel" as const, d: tunnel },
+          { look: "flow" as const, d: tunnel },
+        ]),
     ...(direct === null
       ? []
       : [

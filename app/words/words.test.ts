@@ -5,7 +5,7 @@ import { refusalCodes } from "../../helper/contract/refusal.ts";
 import { lockCauses, leakCheckSchema, statusSchema, stepNames } from "../../helper/contract/status.ts";
 import { evidenceCodes } from "../view/leaks.ts";
 import { noteCodes } from "../view/plan-notes.ts";
-import { sayRefusal } from "../view/refusal.ts";
+import { cannot, sayRefusal } from "../view/refusal.ts";
 import { say } from "../view/say.ts";
 import en from "./en.json";
 import ru from "./ru.json";
@@ -74,6 +74,7 @@ test("every refusal, lock cause, notice, step, check and evidence has a sentence
     ...leakCheckSchema.shape.verdict.options.map((verdict) => `verdict.${verdict}`),
     ...evidenceCodes.map((code) => `evidence.${code}`),
     ...noteCodes.map((code) => `note.${code}`),
+    ...cannot.map((field) => `cannot.${field}`),
   ];
   expect(needed.filter((key) => !has(key))).toEqual([]);
 });

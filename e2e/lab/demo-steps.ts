@@ -207,7 +207,7 @@ async function direct(stage: Stage): Promise<void> {
   await window.click("button", "Add");
   await window.order({ do: "fill", label: "Name", text: "Backup" });
   await window.order({ do: "fill", label: "To these networks or addresses, one a line", text: backup.join("\n") });
-  await window.click("button", "Take over");
+  await window.click("button", "Done");
   await shot(stage, "lanes-draft", "A rule before it is saved");
   await window.click("button", "Save and apply");
   await until("the rule is applied", async () => {

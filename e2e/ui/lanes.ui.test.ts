@@ -30,13 +30,13 @@ test("a new rule is shown, told, saved, and known to the helper", async () => {
   await dialog.getByRole("radio", { name: "Direct" }).click();
   const networks = dialog.getByRole("textbox", { name: /^To these networks/ });
   await networks.fill("192.0.2.77/24\n10.0.0");
-  await dialog.getByRole("button", { name: "Take over" }).click();
+  await dialog.getByRole("button", { name: "Done" }).click();
   await dialog.getByText("Line 2 is no network and no address: “10.0.0”.").waitFor();
   await networks.fill("192.0.2.77/24");
-  await dialog.getByRole("button", { name: "Take over" }).click();
+  await dialog.getByRole("button", { name: "Done" }).click();
   expect(await sentences(it.page)).toEqual(["Office goes out directly; those it is sent to see your own address."]);
   expect(rules(it)).toEqual([]);
-  await it.page.getByText("11 of 11 properties hold").waitFor();
+  await it.page.getByText("11 of 11 properties").waitFor();
   await it.page.getByRole("button", { name: "Save and apply" }).click();
   await it.page.getByText("Saved.", { exact: true }).waitFor();
   expect(it.world.policy().rules[0]).toMatchObject({
@@ -98,7 +98,7 @@ test("a draft that the helper refuses cannot be saved, and says what breaks it",
   const dialog = it.page.getByRole("dialog");
   await dialog.getByRole("radio", { name: "Direct" }).click();
   await dialog.getByRole("textbox", { name: /^To these networks/ }).fill("0.0.0.0/0");
-  await dialog.getByRole("button", { name: "Take over" }).click();
+  await dialog.getByRole("button", { name: "Done" }).click();
   await it.page.getByText(/^Not applied: with these rules/).waitFor();
   expect(await it.page.getByRole("button", { name: "Save and apply" }).isDisabled()).toBe(true);
 });

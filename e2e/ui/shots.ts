@@ -36,6 +36,19 @@ const shots: readonly Shot[] = [
     act: world(`culvertWorld.drift("route 10.8.0.0/24 dev enp3s0", "NetworkManager", false)`),
   },
   { name: "bypass", scenario: "bypass", act: world(`culvertWorld.drift("rule 4210 deleted", null, true)`) },
+  {
+    name: "offered",
+    scenario: "connected",
+    act: world(
+      `culvertWorld.drift("rule 4210 deleted", "othervpn", true); culvertWorld.offer("rule 100 lookup 51820", "wg-quick")`,
+    ),
+  },
+  {
+    name: "fight-by",
+    scenario: "connected",
+    act: world(`culvertWorld.drift("rule 4900 deleted", "othervpn", true); culvertWorld.lock("fight", "othervpn")`),
+  },
+  { name: "missed", scenario: "missed" },
   { name: "locked", scenario: "connected", act: world(`culvertWorld.lock("node-silent")`) },
   ...lockCauses
     .filter((cause) => cause !== "node-silent")
@@ -62,6 +75,13 @@ const shots: readonly Shot[] = [
   },
   { name: "lanes", scenario: "connected", act: go(3) },
   { name: "lanes-first", scenario: "first-policy", act: go(3) },
+  { name: "lanes-refused", scenario: "no-apps", act: ruleByProgram },
+  { name: "lanes-broken", scenario: "connected", act: brokenRule },
+  { name: "lanes-trial", scenario: "remote", act: trial },
+  { name: "lanes-tried", scenario: "remote", act: tried },
+  { name: "picker", scenario: "connected", act: openPicker },
+  { name: "rule-all", scenario: "connected", act: fullRule },
+  { name: "lanes-drag", scenario: "connected", act: dragCard },
   { name: "lanes-edit", scenario: "connected", act: editLanes },
   { name: "lanes-long", scenario: "long", act: go(3) },
   {
@@ -100,8 +120,7 @@ const shots: readonly Shot[] = [
 async function switchNode(page: Page): Promise<void> {
   await go(2)(page);
   await page.getByText("Lindal").click();
-  await page.locator("aside .btn, [class*=card] .btn").first().click();
-  await go(1)(page);
+  await page.locator("aside .btn.first").click();
 }
 
 async function editLanes(page: Page): Promise<void> {
@@ -111,9 +130,62 @@ async function editLanes(page: Page): Promise<void> {
   await page.waitForTimeout(500);
 }
 
+async function openPicker(page: Page): Promise<void> {
+  await go(3)(page);
+  await page.locator("[data-card=r4]").press("Enter");
+  await page.locator("dialog .btn.tiny").click();
+  await page.locator("[role=option]").nth(1).click();
+}
+
+async function fullRule(page: Page): Promise<void> {
+  await openPicker(page);
+  await page.locator("dialog .btn.first").click();
+  await page.locator("dialog summary").click();
+  await page.locator("dialog select").selectOption("1001");
+  await page.locator("dialog textarea").nth(1).fill("example.org\n*.exa mple!");
+  await page.locator("dialog .btn.first").click();
+}
+
+async function ruleByProgram(page: Page): Promise<void> {
+  await openPicker(page);
+  await page.locator("dialog .btn.first").click();
+  await page.locator("dialog .btn.first").click();
+  await page.waitForTimeout(500);
+}
+
+async function brokenRule(page: Page): Promise<void> {
+  await go(3)(page);
+  await page.locator("[data-card=r4]").press("Enter");
+  await page.locator("dialog textarea").first().fill("0.0.0.0/0");
+  await page.locator("dialog .btn.first").click();
+  await page.waitForTimeout(500);
+  await page.locator("summary").first().click();
+}
+
+async function trial(page: Page): Promise<void> {
+  await go(3)(page);
+  await page.locator("button.switch").click();
+  await page.waitForTimeout(500);
+}
+
+async function tried(page: Page): Promise<void> {
+  await trial(page);
+  await page.locator("section .btn").nth(1).click();
+}
+
+async function dragCard(page: Page): Promise<void> {
+  await go(3)(page);
+  const from = await page.locator("[data-card=r4]").boundingBox();
+  const to = await page.locator("[data-card=r3]").boundingBox();
+  if (from === null || to === null) return;
+  await page.mouse.move(from.x + 30, from.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(to.x + 60, to.y + 60, { steps: 8 });
+}
+
 async function checkLeaks(page: Page): Promise<void> {
   await go(4)(page);
-  await page.locator(".btn").nth(2).click();
+  await page.locator("main .page .btn").last().click();
   await page.locator("tbody tr").first().waitFor();
 }
 
@@ -128,7 +200,7 @@ async function pasteBad(page: Page): Promise<void> {
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 // as strict as main's: what it refuses would be refused in the window too
 const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'none'";
 
 async function serve(): Promise<{ url: string; close: () => void }> {
   const root = join(import.meta.dirname, "../../dist/app");

@@ -22,6 +22,12 @@ export interface Scenario {
   readonly watched: boolean;
   readonly beside: number;
   readonly seenFrames: number;
+  /** Frames that came too fast to be looked at. */
+  readonly missed?: number;
+  /** From where somebody works on this machine. */
+  readonly session?: string;
+  /** What a rule may not ask for. */
+  readonly cannot?: readonly (keyof Policy["rules"][number]["match"])[];
 }
 
 export const address = (text: string): Address => text as Address;
@@ -201,6 +207,9 @@ export function scenarios(at: number): Record<string, Scenario> {
     unproven: { ...on, proofAgeMs: null, watched: false, notices: ["engine.stand-in"], ipv6: "blocked" },
     old: { ...on, proofAgeMs: 900_000 },
     leaking: { ...on, beside: 3 },
+    remote: { ...on, session: "198.51.100.7" },
+    "no-apps": { ...on, cannot: ["apps"] },
+    missed: { ...on, missed: 12 },
     bypass: { ...on, notices: ["bypass.xdp"] },
     failing: { ...off, connectFails: unreachable },
     failed: { ...off, state: { kind: "failed", node: refOf(first), refusal: unreachable } },

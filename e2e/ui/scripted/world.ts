@@ -4,18 +4,22 @@
 import type { HelperEvent, Params, RequestName, Result } from "../../../helper/contract/message.ts";
 import type { Node } from "../../../helper/contract/node.ts";
 import { defaultPolicy, type Policy } from "../../../helper/contract/policy.ts";
-import type { Prefix } from "../../../helper/contract/prefix.ts";
 import { grant, refuse, type Answer } from "../../../helper/contract/refusal.ts";
-import type { LeakCheck, LockCause, State, Status, Step, Traffic } from "../../../helper/contract/status.ts";
-import type { Checked, CounterexampleTold } from "../../../helper/contract/verdict.ts";
+import type { LockCause, State, Status, Step, Traffic } from "../../../helper/contract/status.ts";
+import { checksOf } from "./checks.ts";
+import { checkOf, planOf } from "./judge.ts";
 import { address, nodeFromConf, stepOrder, uplink, type Scenario } from "./scenarios.ts";
 
 export interface World {
   answer<N extends RequestName>(name: N, params: Params<N>): Promise<Answer<Result<N>>>;
   onEvent(listener: (event: HelperEvent) => void): () => void;
   /** What a test does to the world from outside. */
-  lock(cause: LockCause): void;
+  lock(cause: LockCause, by?: string): void;
   drift(what: string, author: string | null, mended: boolean): void;
+  /** A foreign change that breaks the proof and opens nothing. */
+  offer(what: string, author: string | null): void;
+  /** The time to confirm a tried policy is over. */
+  rollBack(): void;
   /** How often each request came, for tests that count. */
   readonly asked: Readonly<Record<string, number>>;
   status(): Status;
@@ -31,6 +35,7 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
   let policy: Policy = scenario.policy ?? defaultPolicy;
   let seq = 1;
   let seconds = 0;
+  let tried: { readonly before: Policy; readonly until: number } | null = null;
   let status: Status = first();
   let attempt = 0;
 
@@ -53,6 +58,7 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       dns: { servers: [address("192.0.2.193")], by: up ? "resolved" : "none" },
       proof: state.kind === "off" || state.kind === "failed" ? null : proofOf(),
       drift: [],
+      ...(tried === null ? {} : { confirm: { until: tried.until } }),
       notices: [...(scenario.notices ?? [])],
     };
   }
@@ -81,12 +87,21 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
     const since = same ? status.since : now();
     if (!same) seconds = 0;
     status = { ...first(), state, since, drift: status.drift, direct: directOf(state), seq, ...change };
+    // what is offered is what breaks the proof
+    const offered = status.drift.some((one) => one.finding !== undefined);
     status = {
       ...status,
       ipv6: upState(state) ? scenario.ipv6 : status.ipv6,
-      proof: upState(state) ? proofOf() : status.proof,
+      proof: offered ? null : upState(state) ? proofOf() : status.proof,
     };
     tell({ event: "status", data: status });
+  }
+
+  function rollBack(): void {
+    if (tried === null) return;
+    policy = tried.before;
+    tried = null;
+    become(status.state);
   }
 
   function later(afterMs: number, work: () => void): void {
@@ -160,7 +175,9 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       roundTripMs: 18.2,
       refused: up ? 41 : 612 + n,
       direct: 1204,
-      wire: scenario.watched ? { seen, beside: scenario.beside } : null,
+      wire: scenario.watched
+        ? { seen, beside: scenario.beside, ...(scenario.missed === undefined ? {} : { missed: scenario.missed }) }
+        : null,
     };
   }
 
@@ -197,34 +214,43 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
     favourite: ({ node, favourite }) => change(node, { favourite }),
     policy: () => grant(policy),
     setPolicy: (params) => {
+      const plan = planOf(params.policy, scenario);
+      if (!plan.ok) return plan;
+      const before = policy;
       policy = params.policy;
+      tried = params.confirmWithin === undefined ? null : { before, until: now() + params.confirmWithin * 1000 };
+      const mine = tried;
+      if (mine !== null)
+        later(mine.until - now(), () => {
+          if (tried === mine) rollBack();
+        });
       become(status.state);
       return grant(status);
     },
-    plan: (params) => planOf(params.policy ?? policy),
-    confirm: () => refuse("call.not-now"),
-    check: (params) => {
-      const plan = planOf(params.policy);
-      const before = planOf(policy);
-      if (!plan.ok) return grant({ ...nothingChecked, counterexample: brokenBy(String(plan.refusal.data["way"])) });
-      const lines = (answer: Answer<Result<"plan">>): string[] => (answer.ok ? answer.value.text.split("\n") : []);
-      const [now, then] = [lines(before), lines(plan)];
-      const difference = {
-        added: then.filter((line) => !now.includes(line)),
-        removed: now.filter((line) => !then.includes(line)),
-        more: 0,
-      };
-      return grant({ ...nothingChecked, proof: proofOf(), difference });
+    plan: (params) => planOf(params.policy ?? policy, scenario),
+    confirm: () => {
+      if (tried === null) return refuse("call.not-now");
+      tried = null;
+      become(status.state);
+      return grant(status);
     },
+    check: (params) => checkOf(params.policy, policy, scenario, proofOf()),
     prove: () =>
       grant({ about: upState(status.state) ? "stands" : "would", proof: proofOf(), counterexample: null, limits: [] }),
     explain: () => refuse("call.not-now"),
     findings: () => grant([]),
-    repair: () => grant({ done: [], left: [] }),
+    repair: ({ id }) => {
+      const offered = status.drift.find((one) => one.finding === id);
+      if (offered === undefined) return refuse("finding.unknown", { id });
+      const drift = status.drift.filter((one) => one !== offered);
+      const { at, what, author } = offered;
+      become(status.state, { drift: [...drift, { at, what, author, mended: true }] });
+      return grant({ done: [`ip rule del ${what}`], left: [] });
+    },
     leaks: () =>
       new Promise((resolve) => {
         later(scenario.stepMs, () => {
-          resolve(grant(checksOf()));
+          resolve(grant(checksOf(upState(status.state), now(), scenario)));
         });
       }),
     reset: () => {
@@ -245,44 +271,6 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
     return grant(changed);
   }
 
-  function planOf(draft: Policy): Answer<Result<"plan">> {
-    const wide = draft.rules.find(
-      (rule) => rule.lane === "direct" && rule.match.destination?.includes("0.0.0.0/0" as Prefix) === true,
-    );
-    if (wide !== undefined)
-      return refuse("plan.leaks", { property: "P1", packet: "udp to 192.0.2.1 port 53", way: wide.name });
-    const lines = draft.rules.map(
-      (rule, i) => `ip rule add priority ${4200 + i} to ${rule.match.destination?.[0] ?? "any"} lookup ${rule.lane}`,
-    );
-    return grant({ text: ["ip link add culvert0 type tun", ...lines, "nft -f culvert.nft"].join("\n"), notes: [] });
-  }
-
-  function checksOf(): LeakCheck[] {
-    const at = now();
-    const up = status.state.kind === "connected";
-    const check = (
-      name: LeakCheck["name"],
-      verdict: LeakCheck["verdict"],
-      code: string,
-      data: LeakCheck["evidence"]["data"] = {},
-    ): LeakCheck => ({
-      name,
-      verdict: up ? verdict : "not-checked",
-      evidence: up ? { code, data } : { code: "not-connected", data: {} },
-      at,
-    });
-    return [
-      check("address-ipv4", "holds", "seen-as", { address: "203.0.113.9" }),
-      check("address-ipv6", "holds", "seen-as", { address: "2001:db8:41::9" }),
-      check("dns", scenario.beside > 0 ? "leaks" : "holds", "asked-by", {
-        asker: scenario.beside > 0 ? "198.51.100.21" : "203.0.113.9",
-      }),
-      check("routes", "holds", "as-planned", { differences: 0, rules: 14, routes: 9 }),
-      check("bound-socket", "not-checked", "asked-elsewhere"),
-      check("raw-frames", "not-checked", "asked-elsewhere"),
-    ];
-  }
-
   return {
     answer: async (name, params) => {
       asked[name] = (asked[name] ?? 0) + 1;
@@ -292,14 +280,20 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    lock: (cause) => {
+    lock: (cause, by) => {
       const { state } = status;
       if (state.kind !== "connected" && state.kind !== "locked") return;
-      become({ kind: "locked", node: state.node, cause, attempts: 6, lastHeard: now() - 14_000 });
+      const named = by === undefined ? {} : { by };
+      become({ kind: "locked", node: state.node, cause, attempts: 6, lastHeard: now() - 14_000, ...named });
     },
     drift: (what, author, mended) => {
       become(status.state, { drift: [...status.drift, { at: now(), what, author, mended }] });
     },
+    offer: (what, author) => {
+      const finding = `rule-${String(status.drift.length)}`;
+      become(status.state, { drift: [...status.drift, { at: now(), what, author, mended: false, finding }] });
+    },
+    rollBack,
     asked,
     status: () => status,
     policy: () => policy,
@@ -308,20 +302,6 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
       for (const timer of timers) clearTimeout(timer);
       listeners.clear();
     },
-  };
-}
-
-const nothingChecked: Checked = {
-  ...{ proof: null, counterexample: null, lints: [], notes: [] },
-  difference: { added: [], removed: [], more: 0 },
-};
-
-function brokenBy(rule: string): CounterexampleTold {
-  return {
-    ...{ property: "P1", state: "connected", fault: "none", packet: "udp * port 40000 to 192.0.2.1 port 53" },
-    to: { destination: address("192.0.2.1"), protocol: "udp", port: 53 },
-    way: [`ip rule pref 4300 lookup 7610 # ${rule}`, "0.0.0.0/0 dev enp3s0 table 7610 metric 10"],
-    end: "left by enp3s0 via 192.168.1.1",
   };
 }
 
