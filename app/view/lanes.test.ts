@@ -9,7 +9,7 @@ import { besideLane, laneWanted, presetOf, withPreset, withRule, withRuleAt } fr
 import { parsePrefixes } from "./prefixes.ts";
 import { sayNote } from "./plan-notes.ts";
 import { policy, rule, status } from "./samples.ts";
-import { layTrack, placeAt } from "./track.ts";
+import { cardHeight, layTrack, placeAt, placeOf, slotAt } from "./track.ts";
 
 const speak = speaker("en");
 const own: Policy = {
@@ -120,4 +120,22 @@ test("a plan's note is told in words, with the rule's own name", () => {
   ).toMatch(/^Telemetry never decides/);
   expect(speak(sayNote({ code: "exit.partial", data: { family: 6 } }, []))).toContain("IPv6");
   expect(speak(sayNote({ code: "newer.code", data: { n: 1 } }, []))).toBe("newer.code n=1");
+});
+
+test("the slot of a lifted card stands where the card will", () => {
+  const track = layTrack(boardRuns(own, null), 1200);
+  const at = (id: string) => placeOf(track, id);
+  // below the neighbour it joins, where its stack ends
+  expect(slotAt(track, "d", { lane: "tunnel", place: 3 })).toMatchObject({
+    x: at("c")?.x,
+    y: (at("c")?.y ?? 0) + cardHeight + 6,
+    height: cardHeight,
+  });
+  // between two cards of a stack there is only the gap
+  expect(slotAt(track, "d", { lane: "block", place: 1 }).height).toBe(6);
+  // alone in its lane it stands between its neighbours' columns
+  const alone = slotAt(track, "a", { lane: "direct", place: 1 });
+  expect(alone.x).toBeGreaterThan(at("b")?.x ?? 0);
+  expect(alone.x).toBeLessThan(at("c")?.x ?? 0);
+  expect(alone.y).toBe(track.rows.direct.top);
 });

@@ -139,3 +139,19 @@ test("a report says what was counted and what was not checked", () => {
   expect(text).toContain("0 packets beside the tunnel");
   expect(text).toContain("not checked: Raw frames:");
 });
+
+test("before the first sample nothing is counted, and frames not looked at are told with the count", () => {
+  const up = status({ kind: "connected", node: ref });
+  expect(countOf("proven", up, null)).toMatchObject({ value: null, title: { key: "leaks.count.waiting" } });
+  const missed = countOf("proven", up, traffic({ wire: { seen: 9, beside: 0, missed: 3 } })).missed;
+  expect(missed == null ? "" : speak(missed)).toMatch(/^3 frames came faster/);
+});
+
+test("canaries are told with how many there were", () => {
+  const told = (code: string, data: Record<string, number>): string =>
+    speak(
+      checkRows([{ name: "raw-frames", verdict: "leaks", evidence: { code, data }, at: now }], now)[0]?.evidence ?? "",
+    );
+  expect(told("canaries-seen", { seen: 1, tried: 4 })).toBe("1 of 4 packets that should have stayed was seen leaving");
+  expect(told("wire-missed", { missed: 7 })).toBe("7 frames came too fast to be looked at meanwhile");
+});

@@ -105,3 +105,24 @@ test("what does not fit is shortened at its end", () => {
   expect(fit("Harbourton", 50, 14)).toMatch(/^Har.*…$/);
   expect(fit("Harbourton", 2, 14)).toBe("");
 });
+
+test("names above the road and the node never touch, however long", () => {
+  const long = "2001:db8:85a3:8d3:1319:8a2e:370:7348";
+  const node = { ...ref, name: "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch" };
+  const uplinks = [{ ...status({ kind: "off" }).uplinks[0], name: "enx00e04c680123", gateways: [long] }];
+  for (const width of [440, 560, 856, 1376]) {
+    const change = { uplinks } as unknown as Partial<ReturnType<typeof status>>;
+    const made = picture({ status: status({ kind: "connected", node }, change) }, width);
+    const above = made.shapes.flatMap((s) => (s.kind === "text" && s.y < 56 ? [s] : []));
+    for (const [row, size] of [
+      [[16], 14],
+      [[34, 35], 14],
+      [[51, 52], 12.2],
+    ] as const) {
+      const [left, right] = above.filter((s) => row.some((y) => y === s.y)).sort((a, b) => a.x - b.x);
+      if (left === undefined || right === undefined) continue;
+      const mono = left.look === "mono" ? 12.2 : size;
+      expect(left.x + textWidth(left.text, mono) / 2).toBeLessThan(right.x - textWidth(right.text, size) / 2);
+    }
+  }
+});
