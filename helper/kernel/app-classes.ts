@@ -2,6 +2,7 @@
 // kernel is a number made of what the program is, not of its place in the plan: a process keeps it while policies change,
 // and no policy gives the class of one program to another.
 import type { App } from "../contract/policy.ts";
+import { appKey } from "../plan/makers.ts";
 import type { PlanApps } from "../plan/plan.ts";
 import type { CgroupName, Recognised } from "./app-names.ts";
 import type { AppTask, WantedMarks } from "./native.ts";
@@ -11,9 +12,6 @@ export interface Known {
   readonly class: number;
   readonly recognised: Recognised;
 }
-
-/** Equal for the same program. */
-export const appKey = (app: App): string => JSON.stringify(Object.entries(app).sort());
 
 /** `fileKey` null: there is no such file yet. */
 export function wantedOf(

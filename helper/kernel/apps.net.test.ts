@@ -240,6 +240,24 @@ describe("the marking", () => {
     expect(marksOf(cgroup, named, "udp4")).toEqual([0]);
   });
 
+  test("remembers until the next boot whose a mark was, and ends sockets whose mark goes to another", async () => {
+    makeUplink();
+    apps.set(programs(named), []);
+    const program = start(cgroup, named);
+    const opened = `use Socket; socket(our $udp, 2, 2, 0); connect($udp, pack_sockaddr_in(9, inet_aton('192.0.2.1'))); print "ok\\n"`;
+    expect(await program.ask(opened)).toBe("ok");
+    apps.clear([]);
+    apps.close();
+    apps = open();
+    expect(apps.held().map(({ mark, makers }) => [mark, makers.includes(named)])).toEqual([[one, true]]);
+    apps.set({ ...programs(named), marks: [[0], [two]] }, []);
+    expect(await program.ask(`print defined(send($udp, 'x', 0)) ? "sent\\n" : "ended\\n"`)).toBe("sent");
+    apps.set(programs(other), []);
+    expect(await program.ask(`print defined(send($udp, 'x', 0)) ? "sent\\n" : "ended\\n"`)).toBe("ended");
+    expect(apps.held()).toHaveLength(2);
+    removeUplink();
+  });
+
   test("is put back whole where somebody took a part of it away", () => {
     apps.set(programs(named), []);
     execFileSync("/bin/sh", ["-c", 'rm "$0"/bpf/culvert/*/*/link-fork', folder]);

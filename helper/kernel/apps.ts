@@ -3,22 +3,28 @@
 //
 // They are pinned, so marks go on while no helper lives: a program that policy blocks or sends through the tunnel would
 // otherwise be free with its next socket. They go when a plan names no program, after everything else was taken down.
-import { readFileSync, watch } from "node:fs";
+import { existsSync, readFileSync, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
+
+import { z } from "zod";
 
 import type { App } from "../contract/policy.ts";
 import type { KernelFeatures } from "../plan/facts.ts";
+import { appKey, type HeldMark, makersOf } from "../plan/makers.ts";
 import { markMask } from "../plan/numbers.ts";
 import type { PlanApps } from "../plan/plan.ts";
 import { printApps } from "../plan/print-apps.ts";
-import { appKey, classesOf, type Known, wantedOf } from "./app-classes.ts";
+import { classesOf, type Known, wantedOf } from "./app-classes.ts";
 import { recognise, systemPlaces } from "./app-names.ts";
+import { writeDurably } from "./journal.ts";
 import { type AppStanding, type AppsStanding, KernelError } from "./kernel.ts";
 import type { AppMarks, MarkOptions, Native, WantedMarks } from "./native.ts";
 import { asked, codeOf } from "./read.ts";
 
 export interface AppMarker {
   readonly how: KernelFeatures["appMarks"];
+  /** Who has, or had since boot, sockets with which mark. */
+  held(): readonly HeldMark[];
   /** Bears being called twice with the same. */
   set(apps: PlanApps, commands: string[]): void;
   clear(commands: string[]): void;
@@ -48,6 +54,7 @@ export function openApps(options: AppOptions): AppMarker {
   const own = join(options.runDir, "bpf");
   const at = (): MarkOptions => ({ cgroup: cgroup ?? "", bpffs: bpffs ?? own, mask: markMask });
   const how = probed(native, cgroup === null ? null : at());
+  const history = historyIn(join(options.runDir, "app-marks.json"));
   let marks: AppMarks | null = null;
   let stands: { readonly apps: PlanApps; readonly known: readonly Known[]; readonly wanted: WantedMarks } | null = null;
   let unwatch = (): void => undefined;
@@ -64,8 +71,21 @@ export function openApps(options: AppOptions): AppMarker {
     return open();
   };
 
+  /** On disk before the first socket has it. A mark goes to another only when there is no fresh one, and its sockets end. */
+  const hold = (apps: PlanApps): void => {
+    const before = history.read();
+    const now = makersOf(apps);
+    const kept = before.filter(({ mark }) => !now.some((one) => one.mark === mark));
+    const passed = now.filter(({ mark, makers }) => before.some((one) => one.mark === mark && one.makers !== makers));
+    history.write([...kept, ...now]);
+    if (passed.length === 0) return;
+    const marks = passed.map(({ mark }) => mark);
+    asked("closing", "sockets of a mark that goes to another program", () => native.destroyMarked(marks, markMask));
+  };
+
   return {
     how,
+    held: () => history.read(),
     set(apps, commands) {
       if (how !== "bpf") throw new KernelError("marking", "sockets of programs", "EOPNOTSUPP");
       marks = opened();
@@ -76,6 +96,7 @@ export function openApps(options: AppOptions): AppMarker {
         (path) => keyOf(native, path),
       );
       const same = isSame(wanted, marks);
+      hold(apps);
       if (!same) feed(marks, wanted);
       settle(marks, wanted);
       if (!isSame(wanted, marks)) throw new KernelError("reading back", "marks of programs", "NOT-AS-PLANNED");
@@ -117,6 +138,28 @@ export function openApps(options: AppOptions): AppMarker {
     },
     close() {
       unwatch();
+    },
+  };
+}
+
+/** Below /run: gone with a reboot, as the sockets are. What does not parse was not written by us. */
+function historyIn(path: string): { read(): readonly HeldMark[]; write(held: readonly HeldMark[]): void } {
+  const schema = z.array(z.strictObject({ mark: z.int(), makers: z.string() }));
+  const load = (): readonly HeldMark[] => {
+    if (!existsSync(path)) return [];
+    try {
+      return schema.parse(JSON.parse(readFileSync(path, "utf8")));
+    } catch {
+      return [];
+    }
+  };
+  let held: readonly HeldMark[] | null = null;
+  return {
+    read: () => (held ??= load()),
+    write(next) {
+      if (JSON.stringify(next) === JSON.stringify(held)) return;
+      held = next;
+      writeDurably(path, JSON.stringify(next), 0o600);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { App } from "../contract/policy.ts";
 import { diff, type Operation } from "../plan/diff.ts";
 import type { Facts } from "../plan/facts.ts";
 import { linkName } from "../plan/numbers.ts";
+import { makersOf } from "../plan/makers.ts";
 import type { NftTable } from "../plan/nft.ts";
 import type { Plan, PlanApps } from "../plan/plan.ts";
 import { printApps } from "../plan/print-apps.ts";
@@ -65,6 +66,10 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
       throw new KernelError("marking", "sockets of programs", "EOPNOTSUPP");
     if (JSON.stringify(machine.apps) !== JSON.stringify(apps)) commands.push(...printApps(apps));
     machine.apps = apps;
+    const held = apps === null ? [] : makersOf(apps);
+    const before = machine.facts.heldMarks ?? [];
+    const kept = before.filter(({ mark }) => !held.some((one) => one.mark === mark));
+    machine.facts = { ...machine.facts, heldMarks: [...kept, ...held] };
   };
 
   const apply = async (plan: Plan): Promise<Applied> => {

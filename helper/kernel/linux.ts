@@ -83,7 +83,10 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };
-  const read = (more: readonly string[] = []): Facts => readFacts(native, sockets, features, resolvConf, more);
+  const read = (more: readonly string[] = []): Facts => ({
+    ...readFacts(native, sockets, features, resolvConf, more),
+    heldMarks: apps.held(),
+  });
   // hits of chains that were refilled since: a refill starts their counters again
   const carried: Hits = { refused: 0, direct: 0 };
   let plan: Plan | null = null;

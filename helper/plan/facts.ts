@@ -1,6 +1,7 @@
 // The machine as it is, read from the kernel at one moment. Nothing here is remembered: what was read last is thrown
 // away when the next reading comes.
 import type { Address, Family, InterfaceAddress, Prefix } from "../contract/prefix.ts";
+import type { HeldMark } from "./makers.ts";
 
 export interface Facts {
   readonly links: readonly LinkFact[];
@@ -16,6 +17,8 @@ export interface Facts {
   readonly resolver: ResolverFact;
   readonly features: KernelFeatures;
   readonly others: readonly OtherVpn[];
+  /** Marks that sockets of programs were given since boot; absent: none. */
+  readonly heldMarks?: readonly HeldMark[];
   readonly hostName: string;
 }
 

@@ -64,7 +64,7 @@ export function groundOf(request: Request): Ground {
     6: policy.ipv6 === "carry" && facts.features.ipv6 && mtu >= 1280 && inside[6].length > 0 && carriesFamily(exit, 6),
   };
   const lan = lanOf(policy, facts, links);
-  const apps = appGroups(policy);
+  const apps = appGroups(policy, facts.heldMarks);
   const only = policy.mode === "only";
   const otherwise: Lane = only ? "direct" : "tunnel";
   const lanes = { lan, lanes: lanesOf(policy, lan, apps), apps, only, otherwise };
