@@ -44,8 +44,8 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     log.info(data, what);
   };
   const native = loadNative(options.addon);
-  const { stateDir, runDir, owner } = options;
-  const kernel = await openLinux({ native, stateDir, runDir, owner });
+  const { stateDir, runDir, owner, cgroup } = options;
+  const kernel = await openLinux({ native, stateDir, runDir, owner, ...(cgroup !== undefined && { cgroup }) });
   let listeners: readonly ((event: HelperEvent) => void)[] = [];
   const tell = (event: HelperEvent): void => {
     for (const listener of listeners) listener(event);
@@ -122,6 +122,7 @@ interface Options {
   readonly group: string;
   readonly engine: string | undefined;
   readonly addon: string | undefined;
+  readonly cgroup: string | undefined;
   readonly log: string;
   /** Whether tables may have an owner: without, as on older kernels. */
   readonly owner: boolean;
@@ -137,13 +138,14 @@ function readOptions(argv: readonly string[], env: NodeJS.ProcessEnv): Options {
       group: { type: "string", default: "culvert" },
       engine: { type: "string" },
       addon: { type: "string" },
+      cgroup: { type: "string" },
       log: { type: "string", default: "info" },
       "no-owner": { type: "boolean", default: false },
     },
   });
   return {
     ...{ socket: values.socket, stateDir: values["state-dir"], runDir: values["run-dir"], group: values.group },
-    ...{ engine: values.engine ?? env["CULVERT_ENGINE"], addon: values.addon, log: values.log },
+    ...{ engine: values.engine ?? env["CULVERT_ENGINE"], addon: values.addon, cgroup: values.cgroup, log: values.log },
     owner: !values["no-owner"],
   };
 }

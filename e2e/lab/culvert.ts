@@ -42,6 +42,8 @@ export interface CulvertOptions {
   readonly engine?: string;
   /** false: the gate has no owner, as on kernels before 6.9. */
   readonly owner?: boolean;
+  /** Below it programs are told apart; without it, below the root of this machine's. */
+  readonly cgroup?: string;
 }
 
 /** Starts the daemon in the machine and waits until it answers. */
@@ -63,7 +65,8 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
   const start = async (): Promise<void> => {
     const engine = options.engine === undefined ? [] : ["--engine", options.engine];
     const owner = options.owner === false ? ["--no-owner"] : [];
-    daemon = machine.node(entry(), ["daemon", "--group", "culvert", ...engine, ...owner]);
+    const cgroup = options.cgroup === undefined ? [] : ["--cgroup", options.cgroup];
+    daemon = machine.node(entry(), ["daemon", "--group", "culvert", ...engine, ...owner, ...cgroup]);
     const keep = (chunk: Buffer): void => {
       appendFileSync(log, chunk);
     };

@@ -41,6 +41,8 @@ export interface RoadOptions {
   readonly control?: readonly Stream[];
   /** false: the gate has no owner, as on kernels before 6.9. */
   readonly owner?: boolean;
+  /** Where programs are told apart. */
+  readonly cgroup?: string;
 }
 
 export interface Outcome {
@@ -148,7 +150,10 @@ async function onLab(lab: Lab, cities: readonly string[], options: RoadOptions):
   const home = watch(lab, "home", "laptop");
   const second = watch(lab, "second", "laptop");
   await controlFlood(laptop, home, options.control ?? everything());
-  const culvert = await startCulvert(lab, laptop, options.owner === false ? { owner: false } : {});
+  const culvert = await startCulvert(lab, laptop, {
+    ...(options.owner === false && { owner: false }),
+    ...(options.cgroup !== undefined && { cgroup: options.cgroup }),
+  });
   for (const city of cities) await importNode(laptop, culvert, nodeIn(city));
   if (options.policy !== undefined || form !== "table") await culvert.setPolicy({ ...basePolicy, ...options.policy });
   const allowed = connectedTo(node, options.allowed);
