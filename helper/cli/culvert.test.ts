@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { afterEach, expect, test } from "vitest";
 
+import type { AppHeld } from "../contract/apps.ts";
 import { defaultPolicy } from "../contract/policy.ts";
 import { refusalCodes, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
@@ -142,6 +143,25 @@ test("an explanation is told line by line, and a finding makes the exit code 1",
   expect(differs.out).toContain("! The model and the kernel differ. Model: dev eth0. Kernel: ENETUNREACH.");
 });
 
+test("programs are told with what holds them and what nothing covers, and their old connections closed", async () => {
+  const { run } = await serve();
+  const told = await run(["apps"]);
+  expect(told.out).toContain(
+    "/usr/bin/curl: by its file, however it is started; processes: 2; connections from before the rule: 3\n" +
+      "snap chat: by where systemd puts its processes\n" +
+      "desktop gone: not recognised: there is no such desktop entry, or it starts nothing; processes: 0\n" +
+      "Connections from before a rule",
+  );
+  expect(told.out).toContain("- A connection that another program opened and handed over counts as that program's.");
+  expect(JSON.parse((await run(["apps", "--json"])).out)).toMatchObject({ mechanism: "bpf", apps: held });
+  expect((await run(["apps", "reopen"])).out).toBe("Closed: 7.\n");
+  expect(JSON.parse((await run(["apps", "reopen", "snap:chat", "--json"])).out)).toEqual({ closed: 1 });
+  expect(await run(["apps", "reopen", "no-such-program-here"])).toMatchObject({ code: 2, out: "" });
+  expect(await run(["apps", "close"])).toMatchObject({ code: 2, out: "" });
+  expect((await run(["apps"], { LANG: "ru_RU.UTF-8" })).out).toContain("/usr/bin/curl: по файлу");
+  expect((await run(["apps"], { LANG: "zh_CN.UTF-8" })).out).toContain("/usr/bin/curl：按其文件识别");
+});
+
 test("watch prints each state once as it comes", async () => {
   const { start, emit } = await serve();
   const { child, line } = start(["watch"]);
@@ -182,6 +202,12 @@ const explanation: Explanation = {
   ...{ agrees: true, findings: [] },
 };
 
+const held: readonly AppHeld[] = [
+  { app: { kind: "executable", path: "/usr/bin/curl" }, by: "file", processes: 2, older: 3 },
+  { app: { kind: "snap", name: "chat" }, by: "cgroup", processes: null, older: 0 },
+  { app: { kind: "desktop", id: "gone" }, by: "no-entry", processes: 0, older: 0 },
+];
+
 async function serve({ uid = 0 } = {}) {
   const dir = mkdtempSync(join(tmpdir(), "culvert-cli-"));
   const socket = join(dir, "helper.sock");
@@ -210,6 +236,8 @@ async function serve({ uid = 0 } = {}) {
       answers.explained.push(question);
       return grant({ ...explanation, findings: answers.findings });
     },
+    apps: async () => grant({ mechanism: "bpf", limits: ["handed-over"], apps: [...held] }),
+    reopen: async ({ apps }) => grant({ closed: apps?.length ?? 7 }),
     leaks: async () => grant([]),
     reset: async () => grant({ undone: [] }),
   };

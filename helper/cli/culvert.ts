@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { socketPath } from "../contract/message.ts";
 import { connectHelper } from "./client.ts";
+import { apps } from "./apps.ts";
 import { confirm } from "./confirm.ts";
 import { down } from "./down.ts";
 import { explain } from "./explain.ts";
@@ -21,7 +22,7 @@ import { watch } from "./watch.ts";
 import { wordsFor } from "./words.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
-  ...{ up, down, status, nodes, plan, policy, remove, reset, watch, confirm, prove, explain, repair },
+  ...{ up, down, status, nodes, plan, policy, remove, reset, watch, confirm, prove, explain, repair, apps },
   import: importNode,
 };
 

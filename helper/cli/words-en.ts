@@ -26,6 +26,8 @@ export const en: Catalogue = {
           HOST[:PORT] [tcp|udp|icmp]
                          where such a packet goes and why; --in: one that comes in on D
   repair [ID]            what others changed or left behind; with an ID or --all: put it right
+  apps                   by what the programs that rules name are recognised, and what that cannot cover
+  apps reopen [APP]      close what they opened before they were named, so that they open it anew
   watch                  changes of state and of the machine as they come
   reset                  undo everything, whatever the state
   help                   this text
@@ -53,6 +55,14 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "proof-breaks": "Not proven: {property} breaks while {state}, fault {fault}.",
     packet: "Packet: {packet}",
     limit: "Known limit: {code}",
+    "no-apps": "No program is told apart: no rule in force names one.",
+    app: "{app}: {by}",
+    "app-runs": "processes: {count}",
+    "app-older": "connections from before the rule: {count}",
+    "app-limits": "What this cannot cover:",
+    reopened: "Closed: {count}.",
+    "reopen-hint":
+      "Connections from before a rule go as if it did not name their program. Close them: culvert apps reopen",
     same: "Nothing would change.",
     more: "… and {count} more lines",
     "nothing-found": "Nothing to repair.",
@@ -125,6 +135,23 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     engine: "the tunnel's own",
     self: "this machine",
     open: "in the open: Culvert is off",
+  },
+  held: {
+    file: "by its file, however it is started",
+    path: "by its path; it is not installed",
+    cgroup: "by where systemd puts its processes",
+    "no-entry": "not recognised: there is no such desktop entry, or it starts nothing",
+    interpreter: "not recognised: its desktop entry starts a shell or interpreter; name the program itself",
+  },
+  appLimits: {
+    unsupported: "This kernel cannot tell sockets of programs apart; rules that name programs are refused.",
+    "script-path": "A script is recognised by the path it is called by: by another path it is not.",
+    "handed-over": "A connection that another program opened and handed over counts as that program's.",
+    "started-for": "What a program has a service start for it (D-Bus, cron, systemd) counts as the service's.",
+    "kernel-sockets": "Connections of the kernel itself (MPTCP, NFS) count as nobody's.",
+    "shared-resolver": "Names are asked of one resolver for all programs; there it cannot be told who asks.",
+    datagrams: "A program may go on with an old UDP socket although it was closed; starting it anew is sure.",
+    room: "More processes run than can be remembered; some are not recognised. Start them anew.",
   },
   findings: {
     drift: "changed",

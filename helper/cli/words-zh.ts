@@ -26,6 +26,8 @@ export const zh: Catalogue = {
           主机[:端口] [tcp|udp|icmp]
                          这样的包去往何处及原因；--in：从 D 进入的包
   repair [ID]            他人更改或遗留的内容；加 ID 或 --all：修复
+  apps                   规则所列程序的识别方式，以及无法涵盖的情况
+  apps reopen [APP]      关闭它们在规则生效前打开的连接，让其重新打开
   watch                  持续显示状态和本机的变化
   reset                  无论处于何种状态，撤销一切
   help                   本说明
@@ -51,6 +53,13 @@ export const zh: Catalogue = {
     "proof-breaks": "未证明：{property} 在状态 {state}、故障 {fault} 下被破坏。",
     packet: "数据包：{packet}",
     limit: "已知局限：{code}",
+    "no-apps": "没有区分任何程序：生效的规则都没有指定程序。",
+    app: "{app}：{by}",
+    "app-runs": "进程数：{count}",
+    "app-older": "规则之前打开的连接：{count}",
+    "app-limits": "无法涵盖的情况：",
+    reopened: "已关闭：{count}。",
+    "reopen-hint": "规则之前打开的连接按未被规则指定处理。关闭它们：culvert apps reopen",
     same: "不会有任何变化。",
     more: "… 另有 {count} 行",
     "nothing-found": "没有需要修复的内容。",
@@ -123,6 +132,23 @@ export const zh: Catalogue = {
     engine: "隧道自身",
     self: "本机",
     open: "明文：Culvert 已关闭",
+  },
+  held: {
+    file: "按其文件识别，无论如何启动",
+    path: "按其路径识别；尚未安装",
+    cgroup: "按 systemd 放置其进程的位置识别",
+    "no-entry": "无法识别：没有这个桌面项，或它不启动任何程序",
+    interpreter: "无法识别：其桌面项启动的是 shell 或解释器；请指定程序本身",
+  },
+  appLimits: {
+    unsupported: "此内核无法区分各程序的套接字；指定程序的规则会被拒绝。",
+    "script-path": "脚本按调用它的路径识别：换一条路径调用则无法识别。",
+    "handed-over": "由其他程序打开后转交的连接，算作那个程序的连接。",
+    "started-for": "程序让服务（D-Bus、cron、systemd）启动的东西，算作该服务的。",
+    "kernel-sockets": "内核自身的连接（MPTCP、NFS）不属于任何程序。",
+    "shared-resolver": "所有程序的域名都由同一个解析器查询；在那里无法分辨是谁在查询。",
+    datagrams: "程序可能继续使用已关闭的旧 UDP 套接字；重新启动程序才可靠。",
+    room: "进程数超过可记录的上限；部分进程未被识别。请重新启动它们。",
   },
   findings: {
     drift: "被更改",

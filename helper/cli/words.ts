@@ -1,5 +1,6 @@
 // Every sentence the command line says, in the user's language: LC_ALL, LC_MESSAGES or LANG decide, English where they name
 // none of ours. A catalogue that lacks a refusal or a state does not compile.
+import type { AppHeld, AppLimit } from "../contract/apps.ts";
 import type { Refusal, RefusalCode } from "../contract/refusal.ts";
 import type { Drift, LockCause, State, Status } from "../contract/status.ts";
 import type { Explanation } from "../contract/trace.ts";
@@ -12,6 +13,7 @@ export type Sentence =
   | ("usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes")
   | ("no-rules" | "rest" | "saved" | "saved-until" | "confirmed" | "no-rule" | "bad-match")
   | ("no-program" | "no-user" | "proof-holds" | "proof-would" | "proof-none" | "proof-breaks" | "packet" | "limit")
+  | ("no-apps" | "app" | "app-runs" | "app-older" | "app-limits" | "reopened" | "reopen-hint")
   | ("same" | "more" | "nothing-found" | "repaired" | "still")
   | ("drift-mended" | "drift-offered" | "drift-seen" | "somebody");
 export type TraceWord =
@@ -29,6 +31,8 @@ export interface Catalogue {
   readonly lines: Readonly<Record<Line, string>>;
   readonly trace: Readonly<Record<TraceWord, string>>;
   readonly lanes: Readonly<Record<Explanation["lane"], string>>;
+  readonly held: Readonly<Record<AppHeld["by"], string>>;
+  readonly appLimits: Readonly<Record<AppLimit, string>>;
   readonly findings: Readonly<Record<Finding["kind"], string>>;
   /** By code; what is not here is shown as its code with its data. */
   readonly notes: Readonly<Record<string, string>>;
@@ -39,6 +43,8 @@ export interface Words {
   readonly say: (sentence: Sentence, data: Readonly<Record<string, string | number>>) => string;
   readonly trace: (word: TraceWord, data?: Data) => string;
   readonly lane: (lane: Explanation["lane"]) => string;
+  readonly held: (by: AppHeld["by"]) => string;
+  readonly appLimit: (limit: AppLimit) => string;
   readonly finding: (kind: Finding["kind"]) => string;
   readonly note: (note: Note) => string;
   readonly drift: (drift: Drift) => string;
@@ -81,6 +87,8 @@ function wordsOf(c: Catalogue): Words {
     say: (sentence, data) => fill(c.sentences[sentence], data),
     trace: (word, data = {}) => fill(c.trace[word], data),
     lane: (lane) => c.lanes[lane],
+    held: (by) => c.held[by],
+    appLimit: (limit) => c.appLimits[limit],
     finding: (kind) => c.findings[kind],
     note({ code, data }) {
       const sentence = Object.hasOwn(c.notes, code) ? c.notes[code] : undefined;

@@ -3,8 +3,9 @@
 // events come in between after `subscribe`. What does not parse is refused and changes nothing.
 import { z } from "zod";
 
+import { appsSchema } from "./apps.ts";
 import { nodeSchema } from "./node.ts";
-import { policySchema } from "./policy.ts";
+import { appSchema, policySchema } from "./policy.ts";
 import { refusalSchema } from "./refusal.ts";
 import { leakCheckSchema, statusSchema, trafficSchema } from "./status.ts";
 import { explanationSchema, questionSchema } from "./trace.ts";
@@ -68,6 +69,12 @@ export const requests = {
     z.strictObject({ node: nodeId.nullable(), policy: policySchema.nullable() }),
     /** difference: to what stands; while off that is nothing. */
     z.strictObject({ text: z.string(), notes: z.array(z.string()), difference: differenceSchema.optional() }),
+  ),
+  apps: request(none, appsSchema),
+  /** Closes what these programs opened before they were named, so that they open it anew; null: of all. */
+  reopen: request(
+    z.strictObject({ apps: z.array(appSchema).min(1).max(256).nullable() }),
+    z.strictObject({ closed: z.int().min(0) }),
   ),
   leaks: request(none, z.array(leakCheckSchema)),
   /** Takes everything down and undoes every change by the journal, whatever the state. */

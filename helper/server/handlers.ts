@@ -1,5 +1,7 @@
 // Each request of the contract → what the tunnel and the store do for it.
+import type { Apps } from "../contract/apps.ts";
 import { grant, refuse } from "../contract/refusal.ts";
+import type { AppsStanding } from "../kernel/kernel.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
 import { differenceOf } from "../plan/commands.ts";
@@ -46,7 +48,25 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
       if (done === undefined) return refuse("finding.unknown", { id });
       return grant({ done: [...done], left: [...(await tunnel.findings.list())] });
     },
+    apps: async () => grant(toldApps(await deps.kernel.apps())),
+    reopen: async ({ apps }) => grant({ closed: await deps.kernel.reopen(apps) }),
     leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
     reset: () => tunnel.reset(),
+  };
+}
+
+function toldApps({ how, scripts, lost, apps }: AppsStanding): Apps {
+  if (how === "none") return { mechanism: how, limits: ["unsupported"], apps: [] };
+  return {
+    mechanism: how,
+    limits: [
+      ...(scripts ? [] : ["script-path" as const]),
+      ...(["handed-over", "started-for", "kernel-sockets", "shared-resolver", "datagrams"] as const),
+      ...(lost > 0 ? ["room" as const] : []),
+    ],
+    apps: apps.map((one) => ({
+      ...{ app: one.app, by: one.by === "nothing" ? one.why : one.by },
+      ...{ processes: one.processes, older: one.older },
+    })),
   };
 }

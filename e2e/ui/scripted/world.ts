@@ -187,6 +187,8 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
     hello: () => grant({ version: 1, helper: "0.1.0" }),
     status: () => grant(status),
     subscribe: () => grant(status),
+    apps: () => grant({ mechanism: "bpf", limits: [], apps: [] }),
+    reopen: () => grant({ closed: 0 }),
     nodes: () => grant([...nodes]),
     connect: ({ node }) => connect(node),
     disconnect: () => {
