@@ -44,6 +44,7 @@ let named: string;
 let other: string;
 let apps: AppMarker;
 let replaced = 0;
+let wired = false;
 
 beforeAll(() => {
   assertApart();
@@ -60,6 +61,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await endAll();
+  if (wired) removeUplink();
+  wired = false;
   apps.clear([]);
   apps.close();
   removeCgroup(cgroup);
@@ -150,19 +153,20 @@ describe("a program that policy names", () => {
   });
 
   test("runs already: its next socket is marked, its child's too, and the older ones can be closed", async () => {
-    makeUplink();
+    wire();
     const program = start(cgroup, named);
     const opened = `use Socket; socket(our $udp, 2, 2, 0); connect($udp, pack_sockaddr_in(9, inet_aton('192.0.2.1'))); print "ok\\n"`;
     expect(await program.ask(opened)).toBe("ok");
     apps.set(programs(named), []);
     expect(await program.ask("mark('udp4')")).toBe(String(one));
     expect(await program.ask("if (!fork) { mark('tcp6'); exit } wait")).toBe(String(one));
+    // it answers once its child is gone
+    expect(await program.ask('print "ok\\n"')).toBe("ok");
     expect(apps.standing().apps).toMatchObject([{ processes: 1, older: 1 }]);
     expect(apps.reopen([{ kind: "executable", path: other }])).toBe(0);
     expect(apps.reopen(null)).toBe(1);
     // EDESTADDRREQ: it is connected to nobody any more
     expect(await program.ask(`print defined(send($udp, 'x', 0)) ? "sent\\n" : ($! + 0) . "\\n"`)).toBe("89");
-    removeUplink();
   });
 
   test("keeps its mark while policies change round it", async () => {
@@ -241,7 +245,7 @@ describe("the marking", () => {
   });
 
   test("remembers until the next boot whose a mark was, and ends sockets whose mark goes to another", async () => {
-    makeUplink();
+    wire();
     apps.set(programs(named), []);
     const program = start(cgroup, named);
     const opened = `use Socket; socket(our $udp, 2, 2, 0); connect($udp, pack_sockaddr_in(9, inet_aton('192.0.2.1'))); print "ok\\n"`;
@@ -255,7 +259,6 @@ describe("the marking", () => {
     apps.set(programs(other), []);
     expect(await program.ask(`print defined(send($udp, 'x', 0)) ? "sent\\n" : "ended\\n"`)).toBe("ended");
     expect(apps.held()).toHaveLength(2);
-    removeUplink();
   });
 
   test("is put back whole where somebody took a part of it away", () => {
@@ -299,6 +302,11 @@ describe("the marking", () => {
     }
   });
 });
+
+function wire(): void {
+  makeUplink();
+  wired = true;
+}
 
 function open(): AppMarker {
   return openApps({
