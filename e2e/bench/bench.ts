@@ -16,6 +16,7 @@ const benches: Readonly<
   engine: { load: async () => (await import("./engine.ts")).benchEngine, rounds: 5, quick: 1 },
   // 200 policies of 200 packets; quick: 20 of 50
   model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20 },
+  plan: { load: async () => (await import("./plan.ts")).benchPlan, rounds: 20, quick: 3 },
   // three sample plans; quick: one of them
   mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 3, quick: 1 },
   // each round 14 seconds: five mendings in ten seconds would be a fight

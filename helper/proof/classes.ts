@@ -5,13 +5,15 @@
 // twin for tests.
 import { lengthOf, type Family, type Prefix } from "../contract/prefix.ts";
 import type { RuleFact } from "../plan/facts.ts";
+import { single, type Bundle } from "./bundles.ts";
 import { exploreCubes } from "./cubes.ts";
 import { exploreDiagrams } from "./explore.ts";
 import { ethertypes } from "./fields.ts";
 import { mainTable, type Route } from "./machine.ts";
 import { memory, type Memory } from "./memory.ts";
 import { anyCt, type Carries, type Flag, type Origin, type Packet, type PrefixSet } from "./packet.ts";
-import { spaceBuilder, type Space, type SpaceBuilder } from "./prefixes.ts";
+import { isSix } from "./words.ts";
+import { sameList, spaceBuilder, type Space, type SpaceBuilder } from "./prefixes.ts";
 
 export type By = "diagrams" | "cubes";
 
@@ -76,7 +78,7 @@ export function explore(classes: Classes, start: readonly Cube[], visit: Visit):
 
 /** The tables of a machine: who reads them may suppress by length. */
 export interface Tables {
-  readonly routes: readonly Route[];
+  readonly bundles: readonly Bundle[];
   readonly rules: readonly RuleFact[];
 }
 
@@ -86,7 +88,7 @@ export function classify(
   rules: readonly RuleFact[],
   by: By = "diagrams",
 ): Classes {
-  return classifyAll(sets, [{ routes, rules }], by)[0] as Classes;
+  return classifyAll(sets, [{ bundles: routes.map(single), rules }], by)[0] as Classes;
 }
 
 /** One set of spaces for several machines; a table that two of them have alike is one group. */
@@ -110,68 +112,78 @@ type Builders = Readonly<Record<Family, SpaceBuilder>>;
 
 function memberGroups(builders: Builders, sets: Iterable<PrefixSet>): Record<Family, Map<string, number>> {
   const groups = { 4: new Map<string, number>(), 6: new Map<string, number>() };
-  const byList = new Map<readonly Prefix[], Readonly<Record<Family, number>>>();
+  const made: Known[] = [];
+  const byList = new Map<readonly Prefix[], Known>();
   const asked = new Map<string, readonly Prefix[]>();
   for (const { key, prefixes } of sets) {
     const before = asked.get(key);
     if (before !== undefined) {
-      if (before !== prefixes && !equal(before, prefixes)) throw new Error(`two questions of one name: ${key}`);
+      if (!sameList(before, prefixes)) throw new Error(`two questions of one name: ${key}`);
       continue;
     }
     asked.set(key, prefixes);
-    let made = byList.get(prefixes);
-    if (made === undefined) {
-      made = { 4: builders[4].group("member"), 6: builders[6].group("member") };
-      byList.set(prefixes, made);
-      for (const prefix of prefixes) {
-        const family = prefix.includes(":") ? 6 : 4;
-        builders[family].add(made[family], prefix, 1);
-      }
+    let known = byList.get(prefixes);
+    if (known === undefined && prefixes.length > 1) known = made.find(({ list }) => sameList(list, prefixes));
+    if (known === undefined) {
+      known = { list: prefixes, 4: builders[4].group("member"), 6: builders[6].group("member") };
+      made.push(known);
+      for (const family of [4, 6] as const) builders[family].addAll(known[family], ofFamily(prefixes, family), 1);
     }
-    groups[4].set(key, made[4]);
-    groups[6].set(key, made[6]);
+    byList.set(prefixes, known);
+    groups[4].set(key, known[4]);
+    groups[6].set(key, known[6]);
   }
   return groups;
 }
 
+interface Known extends Readonly<Record<Family, number>> {
+  readonly list: readonly Prefix[];
+}
+
+function ofFamily(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
+  const mine = (prefix: Prefix): boolean => isSix(prefix) === (family === 6);
+  if (prefixes.length > 0 && !mine(prefixes[0] as Prefix)) return prefixes.filter(mine);
+  return prefixes.every(mine) ? prefixes : prefixes.filter(mine);
+}
+
 /** A table's routes as they are asked for, and the group that answers for it. */
 interface LaidTable {
-  readonly kinds: number[];
-  readonly prefixes: Prefix[];
+  readonly parts: { readonly kind: number; readonly prefixes: readonly Prefix[] }[];
   group: number;
 }
 type Laid = Readonly<Record<Family, Map<number, LaidTable[]>>>;
 
 function tableGroups(
   builders: Builders,
-  { routes, rules }: Tables,
+  { bundles, rules }: Tables,
   kinds: Route[],
   known: Map<string, number>,
   laid: Laid,
 ): Record<Family, Map<number, number>> {
-  const byLength = lengthMatters(routes, rules);
+  const byLength = lengthMatters(bundles, rules);
   const mine = { 4: new Map<number, LaidTable>(), 6: new Map<number, LaidTable>() };
   // the later added is asked first among equals: so the lowest metric goes last, and of equals the oldest
-  for (const route of byMetric(routes)) {
+  for (const { route, prefixes } of byMetric(bundles)) {
     const { family, table } = route;
     let lines = mine[family].get(table);
-    if (lines === undefined) mine[family].set(table, (lines = { kinds: [], prefixes: [], group: -1 }));
-    const key = keyOf(route) + (byLength.has(`${family} ${table}`) ? `/${lengthOf(route.prefix)}` : "");
-    let kind = known.get(key);
-    if (kind === undefined) known.set(key, (kind = kinds.push(route) - 1));
-    lines.kinds.push(kind);
-    lines.prefixes.push(route.prefix);
+    if (lines === undefined) mine[family].set(table, (lines = { parts: [], group: -1 }));
+    const lengths = byLength.has(`${family} ${table}`) ? apartByLength(prefixes) : [["", prefixes] as const];
+    for (const [length, some] of lengths) {
+      const key = keyOf(route) + length;
+      let kind = known.get(key);
+      if (kind === undefined) known.set(key, (kind = kinds.push({ ...route, prefix: some[0] ?? route.prefix }) - 1));
+      lines.parts.push({ kind, prefixes: some });
+    }
   }
   const groups = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   for (const family of [4, 6] as const)
     for (const [table, lines] of mine[family]) {
       const others = laid[family].get(table) ?? [];
       laid[family].set(table, others);
-      const twin = others.find((other) => equal(other.kinds, lines.kinds) && equal(other.prefixes, lines.prefixes));
+      const twin = others.find((other) => sameParts(other.parts, lines.parts));
       if (twin === undefined) {
         lines.group = builders[family].group("nested");
-        for (const [i, prefix] of lines.prefixes.entries())
-          builders[family].add(lines.group, prefix, lines.kinds[i] ?? 0);
+        for (const { kind, prefixes } of lines.parts) builders[family].addAll(lines.group, prefixes, kind);
         others.push(lines);
       }
       groups[family].set(table, (twin ?? lines).group);
@@ -179,21 +191,35 @@ function tableGroups(
   return groups;
 }
 
+function apartByLength(prefixes: readonly Prefix[]): (readonly [string, readonly Prefix[]])[] {
+  const [only] = prefixes;
+  if (prefixes.length === 1 && only !== undefined) return [[`/${lengthOf(only)}`, prefixes]];
+  const by = new Map<string, Prefix[]>();
+  for (const prefix of prefixes) {
+    const length = prefix.slice(prefix.indexOf("/"));
+    const same = by.get(length);
+    if (same === undefined) by.set(length, [prefix]);
+    else same.push(prefix);
+  }
+  return [...by];
+}
+
 /** The highest metric first, of equals the youngest; sorted by the few metrics there are. */
-function* byMetric(routes: readonly Route[]): Generator<Route> {
-  const buckets = new Map<number, Route[]>();
-  for (const route of routes) {
-    const bucket = buckets.get(route.metric);
-    if (bucket === undefined) buckets.set(route.metric, [route]);
-    else bucket.push(route);
+function* byMetric(bundles: readonly Bundle[]): Generator<Bundle> {
+  const buckets = new Map<number, Bundle[]>();
+  for (const bundle of bundles) {
+    const bucket = buckets.get(bundle.route.metric);
+    if (bucket === undefined) buckets.set(bundle.route.metric, [bundle]);
+    else bucket.push(bundle);
   }
   for (const metric of [...buckets.keys()].sort((a, b) => b - a)) {
     const bucket = buckets.get(metric) ?? [];
-    for (let i = bucket.length - 1; i >= 0; i--) yield bucket[i] as Route;
+    for (let i = bucket.length - 1; i >= 0; i--) yield bucket[i] as Bundle;
   }
 }
 
-const equal = <T>(a: readonly T[], b: readonly T[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+const sameParts = (a: LaidTable["parts"], b: LaidTable["parts"]): boolean =>
+  a.length === b.length && a.every((x, i) => x.kind === b[i]?.kind && sameList(x.prefixes, b[i].prefixes));
 
 /** Routes that differ in nothing but their prefix are one kind: a large set is a handful of classes. */
 function keyOf(r: Route): string {
@@ -205,12 +231,12 @@ function keyOf(r: Route): string {
  * Where a suppressing rule reads the length, or two IPv6 routes may be equals, routes of unlike length are two kinds; in
  * main, too, where the length says who outranks whom.
  */
-function lengthMatters(routes: readonly Route[], rules: readonly RuleFact[]): Set<string> {
+function lengthMatters(bundles: readonly Bundle[], rules: readonly RuleFact[]): Set<string> {
   const matters = new Set([`4 ${mainTable}`, `6 ${mainTable}`]);
   for (const { family, action, suppressPrefixLength } of rules)
     if (action.kind === "lookup" && suppressPrefixLength !== null) matters.add(`${family} ${action.table}`);
   const seen = new Map<string, string>();
-  for (const route of routes) {
+  for (const { route } of bundles) {
     if (route.family === 4) continue;
     const slot = `6 ${route.table}`;
     if (matters.has(slot)) continue;

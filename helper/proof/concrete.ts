@@ -1,21 +1,22 @@
 // One packet with every field known, answering by looking at its values one by one. Slow and obvious: what `classes.ts`
 // and `prefixes.ts` say about sets of packets is checked against this, and `explain` walks with it.
-import { covers, lengthOf, type Address } from "../contract/prefix.ts";
+import { lengthOf, type Address } from "../contract/prefix.ts";
 import type { Route } from "./machine.ts";
 import { first, portsOf, type Packet, type PacketValue, type PrefixSet } from "./packet.ts";
+import { coversQuickly } from "./words.ts";
 
 export function concrete(value: PacketValue, routes: readonly Route[]): Packet {
   let mark = value.mark;
   let source = value.source;
   const inSet = (set: PrefixSet, address: Address | null): boolean =>
-    address !== null && set.prefixes.some((prefix) => covers(prefix, address));
+    address !== null && set.prefixes.some((prefix) => coversQuickly(prefix, address));
   const between = (n: number, from: number, to: number): boolean => n >= from && n <= to;
   const hasPorts = portsOf.includes(value.protocol);
   const covering = (table: number, address: Address | null): Route[] =>
     address === null
       ? []
       : routes
-          .filter((route) => route.table === table && covers(route.prefix, address))
+          .filter((route) => route.table === table && coversQuickly(route.prefix, address))
           .sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix) || a.metric - b.metric);
   const packet: Packet = {
     family: value.family,

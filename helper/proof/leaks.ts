@@ -6,7 +6,7 @@ import { explore, type Cube } from "./classes.ts";
 import { bornLater, none, type Fault } from "./faults.ts";
 import { isToMany } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
-import { choosing, fromAnywhere } from "./memory.ts";
+import { choosing, fromAnywhere, ofMarks } from "./memory.ts";
 import { ctStates, type Origin, type Packet, type Part } from "./packet.ts";
 import { outranked } from "./outranked.ts";
 import { sockets, starts, type State } from "./state.ts";
@@ -87,9 +87,8 @@ export function leaks(state: State): Leaks {
 function routingAlone(state: State): Looked {
   const looked: Looked[] = [];
   const real: Routing = { kind: "model" };
-  const born = state.wanted.marks.map((value) => ({ mask: 0xffff_ffff, value, not: [] }));
   const from = starts(state, sockets(state, null, "unset")).flatMap((cube) =>
-    born.map((mark) => ({ ...cube, mark, flags: whole })),
+    ofMarks(state.classes, { ...cube, flags: whole }, state.wanted.marks),
   );
   for (const fault of [none, ...state.faults.filter((f) => f.gate === "whole" && f.name !== "rules flushed")]) {
     const machine = { ...fault.change(state.machine), nft: [] };

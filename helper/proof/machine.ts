@@ -14,8 +14,9 @@ import type { Facts, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftTable } from "../plan/nft.ts";
 import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, mainTable, protocolKernel, ranges } from "../plan/numbers.ts";
-import type { Plan, PlanNexthop } from "../plan/plan.ts";
+import type { Plan, PlanNexthop, PlanRoute } from "../plan/plan.ts";
 import { routeFact, ruleFact } from "../plan/simulate.ts";
+import { bundlesOf, single, type Bundle } from "./bundles.ts";
 
 export const localTable = 255;
 export { mainTable } from "../plan/numbers.ts";
@@ -88,12 +89,22 @@ export function machineOf(facts: Facts, plan: Plan | null, half = false): Machin
 
 /** Every route the machine has under a plan, those the kernel makes for the adapter's addresses included. */
 export function routesOf(facts: Facts, plan: Plan | null, half = false): Route[] {
+  return [...foundRoutes(facts, plan, half), ...(plan?.routes ?? []).map(asRead)];
+}
+
+/** The same, those that differ in their prefix alone together. */
+export function bundlesUnder(facts: Facts, plan: Plan | null, half = false): Bundle[] {
+  return [...foundRoutes(facts, plan, half).map(single), ...bundlesOf(plan?.routes ?? [], asRead)];
+}
+
+function foundRoutes(facts: Facts, plan: Plan | null, half: boolean): Route[] {
   return [
     ...facts.routes.filter((route) => half || !ownRoute(route)),
     ...(plan?.link ? plan.link.addresses.flatMap((a) => kernelRoutes(linkName, addressOf(a), null).map(planned)) : []),
-    ...(plan?.routes ?? []).map((route) => planned(routeFact(route))),
   ];
 }
+
+const asRead = (route: PlanRoute): Route => planned(routeFact(route));
 
 const planned = (route: RouteFact): Route => ({ ...route, planned: true });
 

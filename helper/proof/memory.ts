@@ -249,6 +249,15 @@ export function choosing(memory: Memory, cube: Cube): Cube {
   return { ...cube, choices: [], within: memory.d.forget(cube.within, choicesFrom, 0x7fff_ffff) };
 }
 
+/** The packets of a cube that carry one of these marks. */
+export function ofMarks({ by, memory: { shared } }: Classes, cube: Cube, marks: readonly number[]): Cube[] {
+  if (by === "cubes") return marks.map((value) => ({ ...cube, mark: { mask: 0xffff_ffff, value, not: [] } }));
+  const { d } = shared;
+  const { mark } = shared.questions[cube.family];
+  const some = marks.reduce((set, value) => d.or(set, mark(0xffff_ffff, value)), 0);
+  return [{ ...cube, within: d.and(diagramOf(shared, cube), some) }];
+}
+
 /** The same packets from any source. */
 export function fromAnywhere(memory: Memory, cube: Cube): Cube {
   const { all, classes } = memory.spaces[cube.family];

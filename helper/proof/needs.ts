@@ -6,7 +6,6 @@ import {
   familyOf,
   hostPrefix,
   networkOf,
-  covers,
   type Address,
   type Family,
   type Prefix,
@@ -18,6 +17,7 @@ import type { Finding, Looked, Property } from "./leaks.ts";
 import { ctStates, type Carries, type Flag, type Origin } from "./packet.ts";
 import type { State } from "./state.ts";
 import { walk, type Routing } from "./walk.ts";
+import { coversQuickly, isSix } from "./words.ts";
 
 interface Need {
   readonly property: Property;
@@ -123,7 +123,7 @@ function* ofItself(state: State): Generator<Need> {
     text("127.0.0.1"),
     ...state.facts.addresses.filter((a) => a.scope === "global").map((a) => addressOf(a.address)),
   ];
-  const local = state.routes.filter((r) => r.type === "local").map((r) => r.prefix);
+  const local = state.bundles.filter(({ route }) => route.type === "local").flatMap(({ prefixes }) => prefixes);
   for (const address of mine)
     if (local.includes(hostPrefix(address)) && unshared(state, address))
       yield { property: "P5", what: "this machine to itself", origin, source: address, destination: address };
@@ -270,7 +270,7 @@ function* fromDirect(state: State, name: string): Generator<Need> {
       const blocked = source.includes(":") && state.policy.ipv6 === "block";
       if (
         blocked ||
-        earlier.some((taken) => covers(taken, source)) ||
+        earlier.some((taken) => coversQuickly(taken, source)) ||
         gatewaysOf(state, name, familyOf(source)).length === 0
       )
         continue;
@@ -285,7 +285,7 @@ function* fromDirect(state: State, name: string): Generator<Need> {
 
 const everywhere = ["0.0.0.0/0", "::/0"] as Prefix[];
 const firstOfEach = (all: readonly Prefix[]): Prefix[] =>
-  ([4, 6] as const).flatMap((family) => all.filter((p) => familyOf(p) === family).slice(0, 1));
+  [false, true].flatMap((six) => all.find((p) => isSix(p) === six) ?? []);
 
 /** Strict reverse path filtering is the owner's wish and drops by itself (10.1). */
 const strict = ({ machine }: State, device: string): boolean =>

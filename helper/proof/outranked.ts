@@ -4,7 +4,8 @@
 import type { Form } from "../contract/policy.ts";
 import { lengthOf, type Family, type Prefix } from "../contract/prefix.ts";
 import { oneOf } from "./fib.ts";
-import { mainTable, type Route } from "./machine.ts";
+import type { Bundle } from "./bundles.ts";
+import { mainTable } from "./machine.ts";
 import type { Packet, PrefixSet } from "./packet.ts";
 import type { State } from "./state.ts";
 import type { Walk } from "./walk.ts";
@@ -15,7 +16,7 @@ export function formQuestions(form: Form): PrefixSet[] {
 }
 
 /** Whether it was another's rule or route that decided last over this packet, by right of the form. */
-export function outranked({ policy: { form }, routes }: State, packet: Packet, { steps }: Walk): boolean {
+export function outranked({ policy: { form }, bundles }: State, packet: Packet, { steps }: Walk): boolean {
   if (form === "table") return false;
   const asked = steps.filter((step) => step.kind === "route").at(-1);
   if (asked?.kind !== "route") return false;
@@ -26,7 +27,7 @@ export function outranked({ policy: { form }, routes }: State, packet: Packet, {
   if (route === null) return false;
   if (route.table !== mainTable) return true;
   const length = lengthOf(route.prefix);
-  const least = pieceLength(form, packet, routes);
+  const least = pieceLength(form, packet, bundles);
   return length > least || (length === least && route.metric < tunnelMetric);
 }
 
@@ -49,11 +50,11 @@ const eighthsOf: Readonly<Record<Family, readonly PrefixSet[]>> = {
   6: sets("::/8", "100::/8", "200::/7", "400::/6", "800::/5", "1000::/4", "2000::/3", "4000::/2"),
 };
 
-function pieceLength(form: Form, packet: Packet, routes: readonly Route[]): number {
+function pieceLength(form: Form, packet: Packet, bundles: readonly Bundle[]): number {
   if (form === "halves") return 1;
   if (form === "metric") {
-    const room = routes.every(
-      (r) =>
+    const room = bundles.every(
+      ({ route: r }) =>
         r.family !== packet.family ||
         r.table !== mainTable ||
         r.planned === true ||

@@ -16,6 +16,7 @@ export type GroupKind = "member" | "nested";
 export interface SpaceBuilder {
   group(kind: GroupKind): number;
   add(group: number, prefix: Prefix, value: number): void;
+  addAll(group: number, prefixes: readonly Prefix[], value: number): void;
   build(): Space;
 }
 
@@ -37,9 +38,24 @@ export interface Space {
 
 export function spaceBuilder(family: Family): SpaceBuilder {
   const groups: { readonly kind: GroupKind; readonly entries: Growing }[] = [];
+  const read: { readonly list: readonly Prefix[]; readonly entries: Entries }[] = [];
   return {
     group: (kind) => groups.push({ kind, entries: growing(family) }) - 1,
-    add: (group, prefix, value) => groups[group]?.entries.add(prefix, value),
+    add: (group, prefix, value) => groups[group]?.entries.add([prefix], value),
+    addAll(group, prefixes, value) {
+      if (prefixes.length < large) {
+        groups[group]?.entries.add(prefixes, value);
+        return;
+      }
+      // a large set stands in the policy, in the gate and in a table: it is read once
+      let known = read.find(({ list }) => sameList(list, prefixes));
+      if (known === undefined) {
+        const entries = growing(family);
+        entries.add(prefixes, 0);
+        read.push((known = { list: prefixes, entries: entries.done() }));
+      }
+      groups[group]?.entries.adopt(known.entries, value);
+    },
     build() {
       const chains = chainStore();
       const inner = { member: () => 1, nested: chains.longer };
@@ -131,8 +147,20 @@ function spaceOf(
   };
 }
 
+/** The same prefixes in the same order; strings of one policy are the same strings, which costs little. */
+export function sameList(a: readonly Prefix[], b: readonly Prefix[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+const large = 256;
+
 interface Growing {
-  add(prefix: Prefix, value: number): void;
+  add(prefixes: readonly Prefix[], value: number): void;
+  /** What was read before; it may be others', too. */
+  adopt(read: Entries, value: number): void;
   /** What was added; nothing can be added afterwards. */
   done(): Entries;
 }
@@ -140,22 +168,40 @@ interface Growing {
 function growing(family: Family): Growing {
   const width = wordsOf(family);
   let room = 16;
-  let words = new Uint32Array(room * width);
-  let lengths = new Uint8Array(room);
+  let words: Uint32Array = new Uint32Array(room * width);
+  let lengths: Uint8Array = new Uint8Array(room);
   let values = new Int32Array(room);
   let count = 0;
+  const makeRoom = (wanted: number): void => {
+    if (wanted <= room) return;
+    room = Math.max(wanted, 2 * room);
+    const [oldWords, oldLengths, oldValues] = [words, lengths, values];
+    (words = new Uint32Array(room * width)).set(oldWords);
+    (lengths = new Uint8Array(room)).set(oldLengths);
+    (values = new Int32Array(room)).set(oldValues);
+  };
   return {
-    add(prefix, value) {
-      if (count === room) {
-        room *= 2;
-        const [oldWords, oldLengths, oldValues] = [words, lengths, values];
-        (words = new Uint32Array(room * width)).set(oldWords);
-        (lengths = new Uint8Array(room)).set(oldLengths);
-        (values = new Int32Array(room)).set(oldValues);
+    add(prefixes, value) {
+      makeRoom(count + prefixes.length);
+      for (const prefix of prefixes) {
+        lengths[count] = parsePrefixWords(prefix, words, count * width);
+        values[count] = value;
+        count += 1;
       }
-      lengths[count] = parsePrefixWords(prefix, words, count * width);
-      values[count] = value;
-      count += 1;
+    },
+    adopt(read, value) {
+      if (count === 0) {
+        // full: who adds more makes a copy first
+        ({ words, lengths, count } = read);
+        room = count;
+        values = new Int32Array(count).fill(value);
+        return;
+      }
+      makeRoom(count + read.count);
+      words.set(read.words.subarray(0, read.count * width), count * width);
+      lengths.set(read.lengths.subarray(0, read.count), count);
+      values.fill(value, count, count + read.count);
+      count += read.count;
     },
     done() {
       const entries = { words, lengths, values, count };

@@ -6,11 +6,12 @@ import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
 import { forwarded, identities, lanes, localNetwork, names, noEntry, noLoop, tunnelGate } from "./arrivals.ts";
 import type { By } from "./classes.ts";
+import { routesTo } from "./bundles.ts";
 import { concrete } from "./concrete.ts";
 import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
 import { memberOf } from "./member.ts";
 import { needs } from "./needs.ts";
-import type { PacketValue } from "./packet.ts";
+import type { Packet, PacketValue } from "./packet.ts";
 import { statesOf, type State } from "./state.ts";
 import { openEnds, steps, undone } from "./steps.ts";
 import { walk, type End, type Step } from "./walk.ts";
@@ -155,7 +156,7 @@ function plainest(state: State, findings: readonly Finding[]): Counterexample | 
   for (const finding of findings) {
     const value = finding.cube === null ? undefined : memberOf(state.classes, finding.cube);
     if (value === undefined) continue;
-    const property = finding.property ?? promiseBroken(state, finding, concrete(value, state.routes));
+    const property = finding.property ?? promiseBroken(state, finding, packetOf(state, value));
     // what breaks with nothing gone wrong comes first, then the plainer promise, then the plainer packet
     const rank = oddity(value) + (finding.fault === "none" ? 0 : 1000) + 100 * (property === "P1" ? 0 : 1);
     if (best === undefined || rank < best.rank) best = { value, finding, property, rank };
@@ -163,7 +164,7 @@ function plainest(state: State, findings: readonly Finding[]): Counterexample | 
   // a class whose member cannot be named breaks the proof all the same
   if (best === undefined) return findings[0] === undefined ? undefined : without(state, findings[0]);
   const { finding, value, property } = best;
-  const { end, steps: trace } = walk(finding.machine, concrete(value, state.routes), finding.routing);
+  const { end, steps: trace } = walk(finding.machine, packetOf(state, value), finding.routing);
   return {
     kind: "counterexample",
     property,
@@ -174,6 +175,15 @@ function plainest(state: State, findings: readonly Finding[]): Counterexample | 
     end,
     sentenceData: finding.data,
   };
+}
+
+/** The packet, with the routes that it or any source chosen for it can meet. */
+function packetOf({ machine, bundles }: State, value: PacketValue): Packet {
+  const sources = value.source === null ? [] : [value.source];
+  return concrete(
+    value,
+    routesTo(bundles, [value.destination, ...sources, ...machine.addresses.map((a) => a.address)]),
+  );
 }
 
 function without(state: State, finding: Finding): Counterexample {

@@ -1,9 +1,10 @@
 // What one rule of the policy asks of a packet, read from the policy alone; and whose the marks of a plan are.
-import { covers, type Prefix } from "../contract/prefix.ts";
+import type { Prefix } from "../contract/prefix.ts";
 import type { Policy, PolicyRule } from "../contract/policy.ts";
 import { appMask, markMask, marks } from "../plan/numbers.ts";
 import type { PlanApps } from "../plan/plan.ts";
 import type { Packet, PrefixSet } from "./packet.ts";
+import { coveredBy } from "./words.ts";
 
 export const set = (key: string, prefixes: readonly (Prefix | string)[]): PrefixSet => ({
   key,
@@ -33,10 +34,7 @@ export function ruleQuestions(
     ...{ rule, lan, inside, marks: ofApps },
     source: set(`rule ${place} source`, source),
     destination: set(`rule ${place} destination`, destination),
-    near: set(
-      `rule ${place} in the lan`,
-      lan.prefixes.length === 0 ? [] : destination.filter((p) => lan.prefixes.some((l) => covers(l, p))),
-    ),
+    near: set(`rule ${place} in the lan`, coveredBy(destination, lan.prefixes)),
   };
 }
 

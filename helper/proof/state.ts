@@ -7,8 +7,9 @@ import type { Facts } from "../plan/facts.ts";
 import { linkName, markMask, marks, passedBit } from "../plan/numbers.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
 import { classifyAll, everything, type By, type Classes, type Cube } from "./classes.ts";
+import { single, type Bundle } from "./bundles.ts";
 import { bornLater, faultRoutes, faultsOf, type Fault } from "./faults.ts";
-import { machineOf, routesOf, type Machine, type Route } from "./machine.ts";
+import { bundlesUnder, machineOf, type Machine } from "./machine.ts";
 import type { Carries, Origin } from "./packet.ts";
 import { formQuestions } from "./outranked.ts";
 import { questions } from "./questions.ts";
@@ -23,7 +24,7 @@ export interface State {
   readonly machine: Machine;
   /** The machine without Culvert: what "direct" means. */
   readonly bare: Machine;
-  readonly routes: readonly Route[];
+  readonly bundles: readonly Bundle[];
   readonly classes: Classes;
   readonly wanted: Wanted;
   readonly faults: readonly Fault[];
@@ -44,7 +45,7 @@ export function statesOf(input: Input, plans: readonly Plan[], half: Facts | nul
   const { policy, facts, exit } = input;
   const bare = machineOf(facts, null);
   const faults = faultsOf(facts);
-  const brought = faultRoutes(facts);
+  const brought = faultRoutes(facts).map(single);
   const wishes = new Map<string, Wanted>();
   const parts = plans.map((whole) => {
     const plan = half === null ? whole : { ...whole, link: null, rules: [], routes: [], nexthops: [], sysctls: [] };
@@ -52,7 +53,7 @@ export function statesOf(input: Input, plans: readonly Plan[], half: Facts | nul
     const wanted = wishes.get(apps) ?? wantedOf(policy, facts, exit, whole.apps);
     wishes.set(apps, wanted);
     const machine = machineOf(half ?? facts, plan, half !== null);
-    return { plan, wanted, machine, routes: [...routesOf(half ?? facts, plan, half !== null), ...brought] };
+    return { plan, wanted, machine, bundles: [...bundlesUnder(half ?? facts, plan, half !== null), ...brought] };
   });
   const asked = function* () {
     yield* questions(bare);
@@ -63,7 +64,7 @@ export function statesOf(input: Input, plans: readonly Plan[], half: Facts | nul
     for (const wanted of wishes.values()) yield* wanted.questions;
     yield* formQuestions(policy.form);
   };
-  const tables = parts.map(({ routes, machine }) => ({ routes, rules: machine.rules }));
+  const tables = parts.map(({ bundles, machine }) => ({ bundles, rules: machine.rules }));
   const classes = classifyAll(asked(), tables, by);
   return parts.map((part, i) => ({
     ...{ name: part.plan.state, policy, facts, exit, bare, faults, ...part },

@@ -1,0 +1,79 @@
+// The half of `plan` that changes a machine, inside an empty network namespace of its own: a plan with direct prefixes is
+// compiled and applied with the addon, its uplink is exchanged, and the same links, routes and rules are laid once more by
+// `ip -batch`. Prints one JSON object.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { makeUplink, sh } from "../../helper/kernel/apart.ts";
+import type { Applied } from "../../helper/kernel/kernel.ts";
+import { type LinuxKernel, openLinux } from "../../helper/kernel/linux.ts";
+import { loadNative } from "../../helper/kernel/native.ts";
+import { compile } from "../../helper/policy/compile.ts";
+import { node } from "../../helper/policy/sample-machines.ts";
+import { manyPrefixes } from "./plan-ground.ts";
+
+const [prefixes = 1, rounds = 1] = process.argv.slice(2).map(Number);
+const policy = manyPrefixes(prefixes);
+const folder = mkdtempSync(join(tmpdir(), "culvert-bench-plan-"));
+const resolvConf = join(folder, "resolv.conf");
+writeFileSync(resolvConf, "nameserver 192.0.2.53\n");
+makeUplink();
+const kernel = await openLinux({
+  native: loadNative("../../native/addon/culvert.node"),
+  ...{ stateDir: folder, runDir: folder, resolvConf },
+});
+
+const found = { apply: [] as number[], uplink: [] as number[], uplinkCommands: [] as number[], batch: [] as number[] };
+for (let round = 0; round < rounds; round++) {
+  const laid = await timed(found.apply, () => connect(kernel));
+  sh("ip route replace default via 192.0.2.9 dev up0");
+  const moved = await timed(found.uplink, () => connect(kernel));
+  found.uplinkCommands.push(moved.commands.length);
+  sh("ip route replace default via 192.0.2.1 dev up0");
+  await kernel.undo();
+  const [four, six] = batchesOf(laid.commands);
+  sh("sysctl -qw net.ipv4.nexthop_compat_mode=0; ip tuntap add mode tun name culvert0");
+  await timed(found.batch, async () => {
+    execFileSync("ip", ["-batch", four]);
+    execFileSync("ip", ["-6", "-batch", six]);
+  });
+  sh("ip link del culvert0; ip nexthop flush > /dev/null 2>&1 || true");
+  await kernel.undo();
+}
+kernel.close();
+rmSync(folder, { recursive: true });
+process.stdout.write(`${JSON.stringify(found)}\n`);
+
+/** What the helper does when it connects: reads the machine, compiles, applies, reads back. */
+async function connect(to: LinuxKernel): Promise<Applied> {
+  const answer = compile({ policy, facts: await to.read(), exit: node, state: "connected" });
+  if (!answer.ok) throw new Error(answer.refusal.code);
+  return to.apply(answer.value);
+}
+
+/** Files for `ip -batch`, which takes one family each. */
+function batchesOf(commands: readonly string[]): readonly [string, string] {
+  const lines = commands.filter((c) => c.startsWith("ip ") && !c.startsWith("ip tuntap"));
+  const write = (name: string, own: readonly string[]): string => {
+    const file = join(folder, name);
+    writeFileSync(file, own.map((line) => `${line.replace(/^ip (-6 )?/, "")}\n`).join(""));
+    return file;
+  };
+  const isSix = (line: string): boolean => line.startsWith("ip -6 ");
+  return [
+    write(
+      "batch4",
+      lines.filter((line) => !isSix(line)),
+    ),
+    write("batch6", lines.filter(isSix)),
+  ];
+}
+
+async function timed<T>(into: number[], work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const done = await work();
+  into.push(performance.now() - began);
+  return done;
+}
