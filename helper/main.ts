@@ -36,8 +36,11 @@ import { wantedFile } from "./tunnel/wanted.ts";
 export const version = "0.1.0";
 
 export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  // a proof makes much short-lived garbage, for which V8 would keep 16 MB more than anything else here needs
+  // A proof makes much short-lived garbage, for which V8 would keep 16 MB more than anything else here needs; and, left to
+  // itself, lets the old part grow to twice what lives before it looks. Tried on four proofs in a row: 96 MiB without the
+  // second flag, 81 MiB with it, and as fast.
   setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--optimize-for-size");
   const options = readOptions(argv, env);
   const log = pino({ level: options.log, base: null }, pino.destination({ dest: 2, sync: true }));
   const note = (what: string, data: Readonly<Record<string, unknown>>): void => {
