@@ -6,10 +6,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { type Address, addressOf, type Prefix } from "../../helper/contract/prefix.ts";
 import { makeUplink, sh } from "../../helper/kernel/apart.ts";
 import type { Applied } from "../../helper/kernel/kernel.ts";
 import { type LinuxKernel, openLinux } from "../../helper/kernel/linux.ts";
 import { loadNative } from "../../helper/kernel/native.ts";
+import { nexthops } from "../../helper/plan/numbers.ts";
 import { compile } from "../../helper/policy/compile.ts";
 import { node } from "../../helper/policy/sample-machines.ts";
 import { manyPrefixes } from "./plan-ground.ts";
@@ -20,17 +22,29 @@ const folder = mkdtempSync(join(tmpdir(), "culvert-bench-plan-"));
 const resolvConf = join(folder, "resolv.conf");
 writeFileSync(resolvConf, "nameserver 192.0.2.53\n");
 makeUplink();
+const native = loadNative("../../native/addon/culvert.node");
+const route = native.netlinkOpen();
 const kernel = await openLinux({
-  native: loadNative("../../native/addon/culvert.node"),
+  native,
   ...{ stateDir: folder, runDir: folder, resolvConf },
 });
 
-const found = { apply: [] as number[], uplink: [] as number[], uplinkCommands: [] as number[], batch: [] as number[] };
+const found = {
+  apply: [] as number[],
+  object: [] as number[],
+  whole: [] as number[],
+  wholeCommands: [] as number[],
+  batch: [] as number[],
+};
 for (let round = 0; round < rounds; round++) {
   const laid = await timed(found.apply, () => connect(kernel));
+  await timed(found.object, async () => {
+    moveSet("192.0.2.9");
+  });
+  moveSet("192.0.2.1");
   sh("ip route replace default via 192.0.2.9 dev up0");
-  const moved = await timed(found.uplink, () => connect(kernel));
-  found.uplinkCommands.push(moved.commands.length);
+  const moved = await timed(found.whole, () => connect(kernel));
+  found.wholeCommands.push(moved.commands.length);
   sh("ip route replace default via 192.0.2.1 dev up0");
   await kernel.undo();
   const [four, six] = batchesOf(laid.commands);
@@ -51,6 +65,16 @@ async function connect(to: LinuxKernel): Promise<Applied> {
   const answer = compile({ policy, facts: await to.read(), exit: node, state: "connected" });
   if (!answer.ok) throw new Error(answer.refusal.code);
   return to.apply(answer.value);
+}
+
+/** One object for all routes of the set; over when the kernel sends one of their addresses by the new gateway. */
+function moveSet(gateway: string): void {
+  const to = { kind: "dev", dev: "up0", via: gateway as Address, onlink: true } as const;
+  native.netlinkApply(route, [{ kind: "nexthop.replace", nexthop: { id: nexthops.direct[4], family: 4, to } }]);
+  const [prefix = ""] = policy.rules[0]?.match.destination ?? [];
+  const answer = native.routeGet(route, { to: addressOf(prefix as Prefix) });
+  if (answer.kind !== "route" || answer.route.legs[0]?.via !== gateway)
+    throw new Error(`${prefix} does not go by ${gateway}: ${JSON.stringify(answer)}`);
 }
 
 /** Files for `ip -batch`, which takes one family each. */

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const proved = z.object({ times: z.array(z.number()), mostMiB: z.number() });
 const applied = z.object({
   ...{ apply: z.array(z.number()), batch: z.array(z.number()) },
-  ...{ uplink: z.array(z.number()), uplinkCommands: z.array(z.number()) },
+  ...{ object: z.array(z.number()), whole: z.array(z.number()), wholeCommands: z.array(z.number()) },
 });
 
 /** Prefixes; none: twenty rules. */
@@ -33,11 +33,12 @@ export async function benchPlan(rounds: number, note: (line: string) => void): P
   const child = join(import.meta.dirname, "plan-apply.ts");
   const { stdout } = await run("unshare", ["-n", process.execPath, child, "100000", `${Math.min(rounds, 3)}`]);
   const found = applied.parse(JSON.parse(stdout));
-  note(`the uplink changed with ${found.uplinkCommands.join(", ")} commands`);
+  note(`the uplink changed with ${found.wholeCommands.join(", ")} commands`);
   return [
     ...rows,
     rowOf("apply.100k", "ms", found.apply),
     rowOf("apply.100k.ip_batch", "ms", found.batch),
-    rowOf("uplink_change.100k", "ms", found.uplink),
+    rowOf("uplink_change.100k", "ms", found.object),
+    rowOf("uplink_change.100k.whole", "ms", found.whole),
   ];
 }
