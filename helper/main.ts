@@ -12,6 +12,7 @@ import pino, { type Logger } from "pino";
 import type { HelperEvent } from "./contract/message.ts";
 import { socketPath } from "./contract/message.ts";
 import { grant, refuse } from "./contract/refusal.ts";
+import { canariesOf } from "./kernel/canaries.ts";
 import { openLinux } from "./kernel/linux.ts";
 import { loadNative } from "./kernel/native.ts";
 import { watchWire } from "./kernel/wire.ts";
@@ -91,7 +92,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
   await tunnel.begin();
   const hub: Hub = {
     version,
-    handlers: handlersOf(tunnel, store, deps),
+    handlers: handlersOf(tunnel, store, { ...deps, canaries: canariesOf(native, wire) }),
     subscribe(listener) {
       listeners = [...listeners, listener];
       return () => {

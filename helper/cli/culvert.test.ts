@@ -10,7 +10,7 @@ import type { AppHeld } from "../contract/apps.ts";
 import { defaultPolicy } from "../contract/policy.ts";
 import { refusalCodes, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
-import type { Status } from "../contract/status.ts";
+import type { LeakCheck, Status } from "../contract/status.ts";
 import type { Explanation, TraceQuestion } from "../contract/trace.ts";
 import { openStore } from "../nodes/store.ts";
 import type { Handlers, Hub } from "../server/dispatch.ts";
@@ -162,6 +162,22 @@ test("programs are told with what holds them and what nothing covers, and their 
   expect((await run(["apps"], { LANG: "zh_CN.UTF-8" })).out).toContain("/usr/bin/curl：按其文件识别");
 });
 
+test("leaks are told one a line with what was seen, and the exit code is 1 only where something leaks", async () => {
+  const { run, answers } = await serve();
+  const held = { code: "canaries-held", data: { tried: 2, refused: 2 } };
+  answers.leaks = [
+    { name: "bound-socket", verdict: "holds", at: 1, evidence: held },
+    { name: "raw-frames", verdict: "not-checked", at: 1, evidence: { code: "newer", data: { n: 3 } } },
+  ];
+  expect(await run(["leaks"])).toMatchObject({
+    ...{ code: 0, err: "" },
+    out: "Bound to the uplink  holds        2 tried, 2 refused at once, none seen on the wire\nRaw frames           not checked  newer n=3\n",
+  });
+  answers.leaks = [{ ...answers.leaks[0], verdict: "leaks" } as LeakCheck];
+  const { code, out } = await run(["leaks", "--json"]);
+  expect([code, JSON.parse(out)]).toEqual([1, answers.leaks]);
+});
+
 test("watch prints each state once as it comes", async () => {
   const { start, emit } = await serve();
   const { child, line } = start(["watch"]);
@@ -213,7 +229,11 @@ async function serve({ uid = 0 } = {}) {
   const socket = join(dir, "helper.sock");
   const store = openStore(dir);
   let listeners: Parameters<Hub["subscribe"]>[0][] = [];
-  const answers = { explained: [] as TraceQuestion[], findings: [] as Explanation["findings"] };
+  const answers = {
+    explained: [] as TraceQuestion[],
+    findings: [] as Explanation["findings"],
+    leaks: [] as LeakCheck[],
+  };
   const off = async () => grant(statusOf({ kind: "off" }));
   const handlers: Handlers = {
     ...{ status: off, disconnect: off },
@@ -238,7 +258,7 @@ async function serve({ uid = 0 } = {}) {
     },
     apps: async () => grant({ mechanism: "bpf", limits: ["handed-over"], apps: [...held] }),
     reopen: async ({ apps }) => grant({ closed: apps?.length ?? 7 }),
-    leaks: async () => grant([]),
+    leaks: async () => grant(answers.leaks),
     reset: async () => grant({ undone: [] }),
   };
   const hub: Hub = {

@@ -8,6 +8,7 @@ import { confirm } from "./confirm.ts";
 import { down } from "./down.ts";
 import { explain } from "./explain.ts";
 import { importNode } from "./import.ts";
+import { leaks } from "./leaks.ts";
 import { nodes } from "./nodes.ts";
 import { plan } from "./plan.ts";
 import { policy } from "./policy.ts";
@@ -22,7 +23,7 @@ import { watch } from "./watch.ts";
 import { wordsFor } from "./words.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
-  ...{ up, down, status, nodes, plan, policy, remove, reset, watch, confirm, prove, explain, repair, apps },
+  ...{ up, down, status, nodes, plan, policy, remove, reset, watch, confirm, prove, explain, repair, apps, leaks },
   import: importNode,
 };
 

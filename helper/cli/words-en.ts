@@ -25,6 +25,7 @@ export const en: Catalogue = {
   explain [--app X] [--user U] [--from ADDRESS] [--device D] [--in D] [--policy FILE] [--node N]
           HOST[:PORT] [tcp|udp|icmp]
                          where such a packet goes and why; --in: one that comes in on D
+  leaks                  try each way out that must be shut, and say what was seen
   repair [ID]            what others changed or left behind; with an ID or --all: put it right
   apps                   by what the programs that rules name are recognised, and what that cannot cover
   apps reopen [APP]      close what they opened before they were named, so that they open it anew
@@ -156,6 +157,34 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
   findings: {
     drift: "changed",
     stale: "left behind",
+  },
+  checks: {
+    "address-ipv4": "Address, IPv4",
+    "address-ipv6": "Address, IPv6",
+    dns: "DNS",
+    routes: "Routes",
+    "bound-socket": "Bound to the uplink",
+    "raw-frames": "Raw frames",
+  },
+  verdicts: {
+    holds: "holds",
+    leaks: "leaks",
+    "not-checked": "not checked",
+  },
+  evidence: {
+    "seen-as": "the node saw {address}",
+    "asked-by": "names were asked from {asker}",
+    "as-planned": "{rules} rules and {routes} routes are as planned",
+    "not-as-planned": "different from the plan: {differences} of {rules} rules and {routes} routes",
+    "not-connected": "Culvert is not connected",
+    "node-does-not-tell": "the node does not tell",
+    "name-not-asked": "the query did not arrive anywhere",
+    "canaries-held": "{tried} tried, {refused} refused at once, none seen on the wire",
+    "canaries-seen": "{seen} of {tried} tried seen on the wire",
+    "canaries-not-sent": "none could be sent ({errno})",
+    "wire-not-watched": "the wire is not watched here",
+    "wire-silent": "the watch saw nothing at all, also not the tunnel",
+    "wire-missed": "{missed} frames came too fast to be looked at",
   },
   notes: {
     "model.differs": "The model and the kernel differ. Model: {model}. Kernel: {kernel}.",

@@ -25,6 +25,7 @@ export const ru: Catalogue = {
   explain [--app X] [--user U] [--from АДРЕС] [--device D] [--in D] [--policy ФАЙЛ] [--node N]
           ХОСТ[:ПОРТ] [tcp|udp|icmp]
                          куда идёт такой пакет и почему; --in: пришедший через D
+  leaks                  попробовать каждый закрытый путь наружу и сказать, что увидели
   repair [ID]            что изменили или оставили другие; с ID или --all: исправить
   apps                   по чему узнаются программы из правил и чего это не охватывает
   apps reopen [APP]      закрыть то, что они открыли до правила, чтобы открыли заново
@@ -156,6 +157,34 @@ export const ru: Catalogue = {
   findings: {
     drift: "изменено",
     stale: "осталось от других",
+  },
+  checks: {
+    "address-ipv4": "Адрес IPv4",
+    "address-ipv6": "Адрес IPv6",
+    dns: "DNS",
+    routes: "Маршруты",
+    "bound-socket": "Привязка к провайдеру",
+    "raw-frames": "Сырые кадры",
+  },
+  verdicts: {
+    holds: "держится",
+    leaks: "утечка",
+    "not-checked": "не проверено",
+  },
+  evidence: {
+    "seen-as": "узел видит {address}",
+    "asked-by": "имена спрашивал {asker}",
+    "as-planned": "как в плане; правил: {rules}, маршрутов: {routes}",
+    "not-as-planned": "отличий от плана: {differences}; правил: {rules}, маршрутов: {routes}",
+    "not-connected": "Culvert не подключён",
+    "node-does-not-tell": "узел этого не сообщает",
+    "name-not-asked": "запрос никуда не пришёл",
+    "canaries-held": "попыток: {tried}, из них сразу отвергнуто: {refused}; на проводе не видно ни одной",
+    "canaries-seen": "на проводе видно: {seen}, попыток: {tried}",
+    "canaries-not-sent": "не удалось послать ни одной ({errno})",
+    "wire-not-watched": "за проводом здесь не следим",
+    "wire-silent": "на проводе не видно вообще ничего, даже туннеля",
+    "wire-missed": "не успели посмотреть кадров: {missed}",
   },
   notes: {
     "model.differs": "Модель и ядро расходятся. Модель: {model}. Ядро: {kernel}.",

@@ -25,6 +25,7 @@ export const zh: Catalogue = {
   explain [--app X] [--user U] [--from 地址] [--device D] [--in D] [--policy 文件] [--node N]
           主机[:端口] [tcp|udp|icmp]
                          这样的包去往何处及原因；--in：从 D 进入的包
+  leaks                  尝试每条应当关闭的出路，并说明看到了什么
   repair [ID]            他人更改或遗留的内容；加 ID 或 --all：修复
   apps                   规则所列程序的识别方式，以及无法涵盖的情况
   apps reopen [APP]      关闭它们在规则生效前打开的连接，让其重新打开
@@ -153,6 +154,34 @@ export const zh: Catalogue = {
   findings: {
     drift: "被更改",
     stale: "遗留",
+  },
+  checks: {
+    "address-ipv4": "IPv4 地址",
+    "address-ipv6": "IPv6 地址",
+    dns: "DNS",
+    routes: "路由",
+    "bound-socket": "绑定上行线路",
+    "raw-frames": "原始帧",
+  },
+  verdicts: {
+    holds: "成立",
+    leaks: "泄漏",
+    "not-checked": "未检查",
+  },
+  evidence: {
+    "seen-as": "节点看到 {address}",
+    "asked-by": "域名查询来自 {asker}",
+    "as-planned": "{rules} 条规则和 {routes} 条路由与计划一致",
+    "not-as-planned": "与计划不同：{differences} 处（{rules} 条规则，{routes} 条路由）",
+    "not-connected": "Culvert 未连接",
+    "node-does-not-tell": "节点没有告知",
+    "name-not-asked": "查询没有到达任何地方",
+    "canaries-held": "尝试 {tried} 次，其中 {refused} 次当即被拒，线路上一个也没有看到",
+    "canaries-seen": "尝试 {tried} 次，线路上看到 {seen} 个",
+    "canaries-not-sent": "一个也没能发出（{errno}）",
+    "wire-not-watched": "这里没有监视线路",
+    "wire-silent": "线路上什么也没有看到，连隧道也没有",
+    "wire-missed": "有 {missed} 个帧来得太快，没能查看",
   },
   notes: {
     "model.differs": "模型与内核不一致。模型：{model}。内核：{kernel}。",

@@ -2,7 +2,7 @@
 // none of ours. A catalogue that lacks a refusal or a state does not compile.
 import type { AppHeld, AppLimit } from "../contract/apps.ts";
 import type { Refusal, RefusalCode } from "../contract/refusal.ts";
-import type { Drift, LockCause, State, Status } from "../contract/status.ts";
+import type { Drift, LeakCheck, LockCause, State, Status } from "../contract/status.ts";
 import type { Explanation } from "../contract/trace.ts";
 import type { Finding, Note } from "../contract/verdict.ts";
 import { en } from "./words-en.ts";
@@ -34,6 +34,10 @@ export interface Catalogue {
   readonly held: Readonly<Record<AppHeld["by"], string>>;
   readonly appLimits: Readonly<Record<AppLimit, string>>;
   readonly findings: Readonly<Record<Finding["kind"], string>>;
+  readonly checks: Readonly<Record<LeakCheck["name"], string>>;
+  readonly verdicts: Readonly<Record<LeakCheck["verdict"], string>>;
+  /** By code, as the notes. */
+  readonly evidence: Readonly<Record<string, string>>;
   /** By code; what is not here is shown as its code with its data. */
   readonly notes: Readonly<Record<string, string>>;
   readonly refusals: Readonly<Record<RefusalCode, string>>;
@@ -47,6 +51,8 @@ export interface Words {
   readonly appLimit: (limit: AppLimit) => string;
   readonly finding: (kind: Finding["kind"]) => string;
   readonly note: (note: Note) => string;
+  /** Name, verdict, evidence. */
+  readonly leak: (check: LeakCheck) => readonly [string, string, string];
   readonly drift: (drift: Drift) => string;
   readonly refusal: (refusal: Refusal) => string;
   readonly state: (state: State) => string;
@@ -90,11 +96,8 @@ function wordsOf(c: Catalogue): Words {
     held: (by) => c.held[by],
     appLimit: (limit) => c.appLimits[limit],
     finding: (kind) => c.findings[kind],
-    note({ code, data }) {
-      const sentence = Object.hasOwn(c.notes, code) ? c.notes[code] : undefined;
-      if (sentence !== undefined) return fill(sentence, data);
-      return [code, ...Object.entries(data).map(([key, value]) => `${key}=${String(value)}`)].join(" ");
-    },
+    note: (note) => byCode(c.notes, note),
+    leak: ({ name, verdict, evidence }) => [c.checks[name], c.verdicts[verdict], byCode(c.evidence, evidence)],
     drift,
     refusal,
     state,
@@ -125,6 +128,12 @@ function wordsOf(c: Catalogue): Words {
       ].join("\n");
     },
   };
+}
+
+function byCode(sentences: Readonly<Record<string, string>>, { code, data }: Note): string {
+  const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
+  if (sentence !== undefined) return fill(sentence, data);
+  return [code, ...Object.entries(data).map(([key, value]) => `${key}=${String(value)}`)].join(" ");
 }
 
 /** Hours, minutes and seconds of this machine's clock. */

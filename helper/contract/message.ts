@@ -6,6 +6,7 @@ import { z } from "zod";
 import { appsSchema } from "./apps.ts";
 import { nodeSchema } from "./node.ts";
 import { appSchema, policySchema } from "./policy.ts";
+import { addressSchema } from "./prefix.ts";
 import { refusalSchema } from "./refusal.ts";
 import { leakCheckSchema, statusSchema, trafficSchema } from "./status.ts";
 import { explanationSchema, questionSchema } from "./trace.ts";
@@ -17,6 +18,9 @@ export const maxConfBytes = 64 * 1024;
 export const maxLineBytes = 1024 * 1024;
 export const socketPath = "/run/culvert/helper.sock";
 
+/** A caller has a few uplinks of two families. */
+export const maxCanaries = 32;
+const nonceSchema = z.string().regex(/^[0-9a-f]{32}$/);
 const nodeId = z.string().length(44);
 const none = z.strictObject({});
 const request = <P extends z.ZodType, R extends z.ZodType>(params: P, result: R) => ({ params, result });
@@ -76,7 +80,16 @@ export const requests = {
     z.strictObject({ apps: z.array(appSchema).min(1).max(256).nullable() }),
     z.strictObject({ closed: z.int().min(0) }),
   ),
-  leaks: request(none, z.array(leakCheckSchema)),
+  /** canaries: what the caller sends meanwhile by sockets of its own, each known by its nonce; seen on an uplink it leaked. */
+  leaks: request(
+    z.strictObject({
+      canaries: z
+        .array(z.strictObject({ nonce: nonceSchema, to: addressSchema }))
+        .max(maxCanaries)
+        .optional(),
+    }),
+    z.array(leakCheckSchema),
+  ),
   /** Takes everything down and undoes every change by the journal, whatever the state. */
   reset: request(none, z.strictObject({ undone: z.array(z.string()) })),
   /** Events to this connection from here on. */

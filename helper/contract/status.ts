@@ -126,8 +126,9 @@ export const trafficSchema = z.strictObject({
   wire: z.strictObject({ seen: z.int(), beside: z.int(), missed: z.int().optional() }).nullable(),
 });
 
+export const leakNames = ["address-ipv4", "address-ipv6", "dns", "routes", "bound-socket", "raw-frames"] as const;
 export const leakCheckSchema = z.strictObject({
-  name: z.enum(["address-ipv4", "address-ipv6", "dns", "routes", "bound-socket", "raw-frames"]),
+  name: z.enum(leakNames),
   verdict: z.enum(["holds", "leaks", "not-checked"]),
   /** Evidence as a code with data for app/words, e.g. {code: "seen-as", data: {address: …}}. */
   evidence: z.strictObject({

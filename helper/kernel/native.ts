@@ -178,14 +178,15 @@ export interface WireCounts {
   readonly missed: number;
   /** The first few that were beside. */
   readonly first: readonly WireFrame[];
-  /** Of the texts that are looked for. */
+  /** Of what is looked for. */
   readonly sighted: readonly string[];
 }
 
 export interface WireTap {
   follow(rules: WireRules): void;
   counts(): WireCounts;
-  lookFor(nonces: readonly string[]): void;
+  /** Texts that a frame carries; addresses that one is for, or that a neighbour is asked for. */
+  lookFor(sought: readonly string[]): void;
   close(): void;
 }
 
@@ -307,8 +308,8 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
           tap.follow(JSON.stringify(next));
         },
         counts: () => JSON.parse(tap.counts()) as WireCounts,
-        lookFor: (nonces) => {
-          tap.lookFor([...nonces]);
+        lookFor: (sought) => {
+          tap.lookFor([...sought]);
         },
         close: () => {
           tap.close();

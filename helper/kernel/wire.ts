@@ -14,8 +14,8 @@ export interface WireWatch {
   links(links: WireRules["links"]): void;
   /** Since the watch began; null while nothing is watched. */
   counts(): WireCounts | null;
-  /** Texts that a leak check puts into its packets; `counts().sighted` tells which were seen. */
-  lookFor(nonces: readonly string[]): void;
+  /** Texts that a leak check puts into its packets, and where it sends them; `counts().sighted` tells which were seen. */
+  lookFor(sought: readonly string[]): void;
   /** The gate is about to open for everything. */
   close(): void;
 }
@@ -97,8 +97,8 @@ export function watchWire(
       tell();
     },
     counts: () => tap?.counts() ?? null,
-    lookFor(nonces) {
-      tap?.lookFor(nonces);
+    lookFor(sought) {
+      tap?.lookFor(sought);
     },
     close,
   };

@@ -7,13 +7,12 @@ import { notes, printNote } from "../policy/lint.ts";
 import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
 import { check, proveNow } from "../tunnel/judge.ts";
-import type { Deps } from "../tunnel/orders.ts";
 import type { Tunnel } from "../tunnel/run.ts";
-import { checkLeaks } from "../tunnel/seen.ts";
+import { type CheckDeps, checkLeaks } from "../tunnel/seen.ts";
 import { trace } from "../tunnel/trace.ts";
 import type { Handlers } from "./dispatch.ts";
 
-export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly now: () => number }): Handlers {
+export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps): Handlers {
   return {
     status: async () => grant(tunnel.status()),
     connect: ({ node }) => tunnel.connect(node),
@@ -50,7 +49,7 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: Deps & { readonly
     },
     apps: async () => grant(toldApps(await deps.kernel.apps())),
     reopen: async ({ apps }) => grant({ closed: await deps.kernel.reopen(apps) }),
-    leaks: async () => grant(await checkLeaks(deps, tunnel.live())),
+    leaks: async (params) => grant(await checkLeaks(deps, tunnel.live(), params)),
     reset: () => tunnel.reset(),
   };
 }

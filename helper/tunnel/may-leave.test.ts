@@ -11,11 +11,19 @@ test("the node, the LAN and direct rules may leave; what a rule sends into the t
   expect(links).toEqual([{ device: "wlan0", link: "wlan0" }]);
   expect(allowed.endpoints).toEqual([{ address: "203.0.113.7", port: 51_820 }]);
   expect(allowed.lan).toContainEqual({ link: "wlan0", prefix: "192.168.1.0/24" });
-  const direct = (address: string) => goesDirect(allowed, address as Address);
+  const direct = (address: string) => goesDirect(allowed, address as Address, { protocol: 17, port: 9 });
   expect(direct("192.168.1.9")).toBe(true);
   expect(direct("198.51.100.9")).toBe(true);
   expect(direct("198.51.100.200")).toBe(false);
   expect(direct("8.8.8.8")).toBe(false);
+});
+
+test("a rule for one protocol or for some ports lets nothing else out", () => {
+  const { allowed } = leavingOf("lan-off");
+  const https = { direct: true, to: null, protocol: 6, ports: [[443, 443]] as const, marked: false };
+  const direct = (protocol: number, port: number) =>
+    goesDirect({ ...allowed, lanes: [https] }, "8.8.8.8" as Address, { protocol, port });
+  expect([direct(6, 443), direct(17, 443), direct(6, 80)]).toEqual([true, false, false]);
 });
 
 test("while connecting no rule leaves yet", () => {

@@ -14,6 +14,12 @@ export interface Leaving {
   readonly allowed: WireAllowed;
 }
 
+/** IANA's protocol number, and the destination port. */
+export interface Sent {
+  readonly protocol: number;
+  readonly port: number;
+}
+
 export function mayLeave(plan: Plan, exit: Exit, policy: Policy, facts: Facts): Leaving {
   const links = outsideLinksOf(facts).filter((link) => !link.inner);
   const lan = plan.routes.flatMap(({ table, prefix, to }) =>
@@ -36,12 +42,16 @@ export function watchedLinks(facts: Facts): WireRules["links"] {
   return devicesOf(outsideLinksOf(facts).filter((link) => !link.inner));
 }
 
-/** Where policy itself sends this address by an uplink: no canary there would prove anything. */
-export function goesDirect({ lan, near, lanes, endpoints }: WireAllowed, address: Address): boolean {
-  if (endpoints.some((e) => e.address === address)) return true;
-  if ([...lan, ...near].some(({ prefix }) => covers(prefix, address))) return true;
+/** Where policy itself may send such a packet of no program's by an uplink: seeing it there would prove nothing. */
+export function goesDirect({ lan, lanes, endpoints }: WireAllowed, to: Address, sent: Sent): boolean {
+  if (endpoints.some((e) => e.address === to)) return true;
+  if (lan.some(({ prefix }) => covers(prefix, to))) return true;
   const lane = lanes.find(
-    (l) => l.protocol === null && l.ports === null && !l.marked && (l.to?.some((p) => covers(p, address)) ?? true),
+    (l) =>
+      !l.marked &&
+      (l.protocol ?? sent.protocol) === sent.protocol &&
+      (l.ports?.some(([first, last]) => first <= sent.port && sent.port <= last) ?? true) &&
+      (l.to?.some((prefix) => covers(prefix, to)) ?? true),
   );
   return lane?.direct ?? false;
 }

@@ -1,15 +1,20 @@
 // What the node says of us, asked through the tunnel at its control side (port 7600 on the node's resolver address; only nodes
 // that are ours have one): as whom the internet sees this machine, the node's load, and who asked the authoritative server for
-// a name that nobody can have asked for before. The leak check puts this beside what the kernel has.
-import { randomBytes } from "node:crypto";
+// a name that nobody can have asked for before. The leak check puts this beside what the kernel has, and beside what the
+// wire shows of canaries.
+import { randomBytes, randomInt } from "node:crypto";
 import { get } from "node:http";
 
 import { z } from "zod";
 
+import type { Params } from "../contract/message.ts";
 import { type Address, addressSchema, familyOf } from "../contract/prefix.ts";
-import type { LeakCheck, Status } from "../contract/status.ts";
+import { type LeakCheck, leakNames, type Status } from "../contract/status.ts";
+import type { SendCanaries } from "../kernel/canaries.ts";
 import type { Exit } from "../plan/exit.ts";
 import { diff } from "../plan/diff.ts";
+import { canary, canaryTargets, judgeCanaries } from "./canary-verdict.ts";
+import { goesDirect, mayLeave } from "./may-leave.ts";
 import { type Deps, type Live, readFacts } from "./orders.ts";
 import type { Resolve } from "./resolve.ts";
 
@@ -50,16 +55,23 @@ export async function askWhoAmI(exit: Pick<Exit, "dns">): Promise<Seen> {
   };
 }
 
-export async function checkLeaks(deps: Deps & { readonly now: () => number }, live: Live): Promise<LeakCheck[]> {
+export interface CheckDeps extends Deps {
+  readonly now: () => number;
+  readonly canaries: SendCanaries;
+}
+
+export async function checkLeaks(
+  deps: CheckDeps,
+  live: Live,
+  { canaries = [] }: Params<"leaks"> = {},
+): Promise<LeakCheck[]> {
   const at = deps.now();
   const skip = (name: LeakCheck["name"], code: string): LeakCheck => ({
     ...{ name, verdict: "not-checked", at },
     evidence: { code, data: {} },
   });
   const { applied } = live;
-  if (applied?.plan.state !== "connected") {
-    return (["address-ipv4", "address-ipv6", "dns", "routes"] as const).map((name) => skip(name, "not-connected"));
-  }
+  if (applied?.plan.state !== "connected") return leakNames.map((name) => skip(name, "not-connected"));
   const seen = await askWhoAmI(applied.exit);
   const own: readonly string[] = live.uplinks.flatMap((u) => u.addresses);
   const address = (name: LeakCheck["name"], as: Address | null): LeakCheck => {
@@ -76,12 +88,32 @@ export async function checkLeaks(deps: Deps & { readonly now: () => number }, li
     address("address-ipv6", seen.as.ipv6),
     await checkDns(deps.resolve, applied.exit, seen, skip, at),
     await checkRoutes(deps, live, at),
-    // both need a socket bound to the uplink, which an ordinary process of the person's opens
-    skip("bound-socket", "asked-elsewhere"),
-    skip("raw-frames", "asked-elsewhere"),
+    ...(await checkCanaries(deps, live, canaries, at)),
   ];
 }
 
+async function checkCanaries(
+  deps: CheckDeps,
+  live: Live,
+  theirs: readonly Sighting[],
+  at: number,
+): Promise<LeakCheck[]> {
+  const { applied, facts } = live;
+  if (applied === null || facts === null) return [];
+  const { links, allowed } = mayLeave(applied.plan, applied.exit, deps.store.policy(), facts);
+  const landed = await deps.canaries({
+    ...{ links, own: live.uplinks.flatMap((uplink) => uplink.addresses) },
+    targets: canaryTargets(allowed, randomInt),
+    theirs: theirs.filter(({ to }) => !goesDirect(allowed, to, canary)).map(({ nonce }) => nonce),
+    beyond: applied.exit.dns[0] ?? null,
+  });
+  return [
+    { name: "bound-socket", at, ...judgeCanaries(landed.sockets, landed.blind) },
+    { name: "raw-frames", at, ...judgeCanaries(landed.frames, landed.blind) },
+  ];
+}
+
+type Sighting = NonNullable<Params<"leaks">["canaries"]>[number];
 type Skip = (name: LeakCheck["name"], code: string) => LeakCheck;
 
 /** A fresh name, asked of this machine's own resolver: whoever the authoritative server heard it from is who learns our names. */

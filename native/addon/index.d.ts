@@ -55,8 +55,8 @@ export declare class WireTap {
   /** Links that are not there are left out. What is new is watched when this returns. */
   follow(rulesJson: string): void;
   counts(): string;
-  /** Texts to be told of when a frame carries them; replaces those of before. */
-  lookFor(nonces: string[]): void;
+  /** Texts that a frame carries, addresses that one is for or asks for; replaces those of before. */
+  lookFor(sought: string[]): void;
   close(): void;
 }
 

@@ -216,8 +216,8 @@ impl WireTap {
     }
 
     #[napi]
-    pub fn look_for(&self, nonces: Vec<String>) {
-        self.tap.look_for(nonces);
+    pub fn look_for(&self, sought: Vec<String>) {
+        self.tap.look_for(sought);
     }
 
     #[napi]

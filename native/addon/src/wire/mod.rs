@@ -3,7 +3,8 @@
 //!
 //! It decides nothing and stops nothing. Several lists of what may leave hold at once while a plan changes, because frames
 //! let out by the old one may still be on their way; none at all means that nothing is judged yet. Frames that came
-//! faster than they were read are told as missed. A leak check's canaries are known by their nonce.
+//! faster than they were read are told as missed. A leak check's canaries are known by their
+//! nonce, or by an address that nobody else speaks to.
 
 mod allowed;
 mod packet;
@@ -17,7 +18,7 @@ use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
-use crate::netlink::text::{bytes_of, print_address};
+use crate::netlink::text::{bytes_of, parse_address, print_address};
 use crate::sys::{self, Doing, Errno, Outcome, index_of};
 use allowed::Allowed;
 use packet::{Ip, Net, Packet};
@@ -49,7 +50,7 @@ pub struct Counts {
     /// Not seen, because they came too fast: whether they were beside is unknown.
     missed: u64,
     first: Vec<Frame>,
-    /// Nonces that were looked for and seen.
+    /// What was looked for and seen.
     sighted: Vec<String>,
 }
 
@@ -74,7 +75,7 @@ pub struct Tap {
 struct Shared {
     counts: Counts,
     allowed: Vec<Allowed>,
-    nonces: Vec<String>,
+    sought: Vec<(String, Option<IpAddr>)>,
     fragments: VecDeque<(IpAddr, IpAddr, u32)>,
     /// What the thread is to read from; it takes them over when it is woken.
     rings: Option<Vec<Eye>>,
@@ -140,10 +141,17 @@ impl Tap {
         lock(&self.shared).counts.clone()
     }
 
-    /// Replaces what was looked for before.
-    pub fn look_for(&self, nonces: Vec<String>) {
+    /// Replaces what was looked for before. An address is seen where a packet goes to it or a neighbour is asked for it:
+    /// a packet that no neighbour takes never reaches the wire itself (kernel finding B).
+    pub fn look_for(&self, sought: Vec<String>) {
         let mut shared = lock(&self.shared);
-        shared.nonces = nonces;
+        shared.sought = sought
+            .into_iter()
+            .map(|text| {
+                let address = parse_address(&text).ok();
+                (text, address)
+            })
+            .collect();
         shared.counts.sighted.clear();
     }
 
@@ -204,8 +212,8 @@ fn look(eye: &mut Eye, shared: &mut Shared) {
 impl Shared {
     fn judge(&mut self, tapped: &Tapped, caught: &Caught, marked: bool) {
         self.counts.seen += 1;
-        self.sight(caught.bytes);
         let packet = packet::parse(caught.ethertype, caught.bytes);
+        self.sight(caught.bytes, &packet);
         if caught.tagged || self.allowed.is_empty() || self.may_leave(&tapped.link, &packet, marked) {
             return;
         }
@@ -233,11 +241,19 @@ impl Shared {
         may
     }
 
-    fn sight(&mut self, bytes: &[u8]) {
-        for nonce in &self.nonces {
-            let found = bytes.windows(nonce.len()).any(|window| window == nonce.as_bytes());
-            if found && !self.counts.sighted.contains(nonce) {
-                self.counts.sighted.push(nonce.clone());
+    fn sight(&mut self, bytes: &[u8], packet: &Packet) {
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        for (text, address) in &self.sought {
+            let found = match (address, &packet.net) {
+                (None, _) => has(text.as_bytes()),
+                (Some(address), Some(Net::Arp(arp))) => arp.target == *address,
+                (Some(address), Some(Net::Ip(ip))) if ip.destination == *address => true,
+                // neighbour discovery names it further in; 16 bytes are nowhere by chance
+                (Some(IpAddr::V6(address)), Some(Net::Ip(_))) => has(&address.octets()),
+                _ => false,
+            };
+            if found && !self.counts.sighted.contains(text) {
+                self.counts.sighted.push(text.clone());
             }
         }
     }
