@@ -32,6 +32,7 @@ import { systemResolve } from "./tunnel/resolve.ts";
 import { rollbackFile } from "./tunnel/rollback.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
 import { askWhoAmI } from "./tunnel/seen.ts";
+import { followNode } from "./tunnel/told.ts";
 import { wantedFile } from "./tunnel/wanted.ts";
 
 export const version = "0.1.0";
@@ -80,10 +81,18 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     prove: rememberProofs(proveNow),
     hasRights,
     connected: (tunnel) => {
-      const exit = tunnel.live().applied?.exit;
-      if (exit === undefined) return;
-      void askWhoAmI(exit).then((seen) => {
-        if (tunnel.live().applied?.exit === exit) tunnel.seen(seen.as);
+      const { applied } = tunnel.live();
+      if (applied === null) return;
+      const { exit, node } = applied;
+      followNode({
+        ask: () => askWhoAmI(exit),
+        stands: () => tunnel.live().applied?.exit === exit,
+        seen: (as) => tunnel.seen(as),
+        load: (load) => store.load(node, load),
+        ended: () => {
+          // the next connection to it may have been told already
+          if (tunnel.live().applied?.node !== node) store.load(node, null);
+        },
       });
     },
   };

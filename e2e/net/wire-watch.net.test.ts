@@ -98,6 +98,14 @@ test("P1 the leak check tries sockets bound to the uplink and raw frames, and th
   await expectNoneBeside();
 });
 
+test("the node's load is in the list while the connection stands", async () => {
+  const load = () => road.culvert.nodes().then((nodes) => nodes.find((node) => node.name === road.node.city)?.load);
+  await until("the load the node tells", async () => ((await load()) === road.node.load ? true : undefined));
+  await road.culvert.cli("down");
+  await until("it is forgotten", async () => ((await load()) === null ? true : undefined));
+  await connect(road);
+});
+
 // known limit G: what traffic control redirects into an uplink passes no hook of nftables; the wire shows it all the same
 test("P1 a leak planted past every lock is counted, with nothing else", async () => {
   const other = road.lab.machine("printer");

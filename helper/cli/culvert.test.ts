@@ -26,10 +26,12 @@ const a = `${"c".repeat(42)}A=`;
 const conf = `# City = Vilnius\n[Interface]\nPrivateKey = ${"b".repeat(42)}A=\nAddress = 10.7.0.2/32\nTable = off\n[Peer]\nPublicKey = ${a}\nEndpoint = 192.0.2.1:51820\nAllowedIPs = 0.0.0.0/0\n`;
 
 test("a file is imported, listed, connected by the beginning of its name, and removed", async () => {
-  const { run, file } = await serve();
+  const { run, file, store } = await serve();
   const path = file("lt.conf", conf);
   expect(await run(["import", path])).toMatchObject({ code: 0, out: "Added Vilnius.\n" });
-  expect((await run(["nodes"])).out).toBe(`  Vilnius  Vilnius  192.0.2.1:51820    ${a}\n`);
+  expect((await run(["nodes"])).out).toBe(`  Vilnius  Vilnius  192.0.2.1:51820      ${a}\n`);
+  store.load(a, 0.42);
+  expect((await run(["nodes"])).out).toBe(`  Vilnius  Vilnius  192.0.2.1:51820    42 %  ${a}\n`);
   expect((await run(["up", "vil"])).out).toContain("Connected. Your traffic goes through Vilnius (192.0.2.1:51820).");
   expect((await run(["remove", "Vilnius"])).out).toBe("Forgot Vilnius and its keys.\n");
   expect((await run(["nodes"])).out).toContain("There are no nodes yet.");

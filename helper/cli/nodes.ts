@@ -1,4 +1,4 @@
-// culvert nodes: the list, one line a node: name, place, endpoint, median round trip, key.
+// culvert nodes: the list, one line a node: name, place, endpoint, median round trip, load, key.
 import { answerWith, type Verb } from "./verb.ts";
 
 export const nodes: Verb = {
@@ -13,9 +13,10 @@ export const nodes: Verb = {
           ? `[${n.endpoint.host}]:${n.endpoint.port}`
           : `${n.endpoint.host}:${n.endpoint.port}`,
         n.ping?.medianMs == null ? "" : `${n.ping.medianMs.toFixed(0)} ms`,
+        n.load === null ? "" : `${Math.round(n.load * 100)} %`,
         n.id,
       ]);
-      const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+      const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
       return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")).join("\n");
     }),
 };

@@ -60,6 +60,18 @@ test("a broken file is not taken for an empty one, and what is said of it holds 
   expect(() => openStore(dir)).toThrow(/is no JSON/);
 });
 
+test("a load is told to whoever listens, once, and is not kept", () => {
+  const dir = newDir();
+  let changes = 0;
+  const store = openStore(dir, () => (changes += 1));
+  store.add(text, "Vilnius");
+  const before = changes;
+  store.load(id, 0.5);
+  store.load(id, 0.5);
+  expect([store.node(id)?.load, changes - before]).toEqual([0.5, 1]);
+  expect(openStore(dir).node(id)?.load).toBeNull();
+});
+
 function newDir(): string {
   const dir = mkdtempSync(join(tmpdir(), "culvert-store-"));
   dirs.push(dir);

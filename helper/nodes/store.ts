@@ -23,6 +23,8 @@ export interface Store {
   used(id: string, at: number): void;
   /** Not kept on disk: a round trip of yesterday says nothing. */
   ping(id: string, ping: Ping | null): void;
+  /** As the node tells it now; not kept on disk either. */
+  load(id: string, load: number | null): void;
   policy(): Policy;
   setPolicy(policy: Policy): void;
 }
@@ -43,6 +45,7 @@ type Saved = z.infer<typeof savedSchema>["nodes"][number];
 interface Kept extends Saved {
   readonly configuration: Configuration;
   readonly ping: Ping | null;
+  readonly load: number | null;
 }
 
 /** `changed` hears of every change to the list. */
@@ -53,7 +56,7 @@ export function openStore(stateDir: string, changed: () => void = () => undefine
   for (const saved of readJsonFile(nodesPath, savedSchema)?.nodes ?? []) {
     const parsed = parseConf(saved.text);
     if (!parsed.ok) throw new Error(`${nodesPath}: node ${saved.name}: ${parsed.refusal.code}`);
-    kept.set(parsed.value.publicKey, { ...saved, configuration: parsed.value, ping: null });
+    kept.set(parsed.value.publicKey, { ...saved, configuration: parsed.value, ping: null, load: null });
   }
   let policy = readJsonFile(policyPath, policySchema) ?? defaultPolicy;
 
@@ -91,7 +94,15 @@ export function openStore(stateDir: string, changed: () => void = () => undefine
       const id = parsed.value.publicKey;
       const there = kept.get(id);
       if (there !== undefined) return refuse("node.exists", { node: id, name: there.name });
-      const node = { text, name, favourite: false, lastUsed: null, configuration: parsed.value, ping: null };
+      const node = {
+        text,
+        name,
+        favourite: false,
+        lastUsed: null,
+        configuration: parsed.value,
+        ping: null,
+        load: null,
+      };
       put(id, node);
       return grant(toNode(node));
     },
@@ -107,6 +118,12 @@ export function openStore(stateDir: string, changed: () => void = () => undefine
       const node = kept.get(id);
       if (node !== undefined) kept.set(id, { ...node, ping });
     },
+    load(id, load) {
+      const node = kept.get(id);
+      if (node === undefined || node.load === load) return;
+      kept.set(id, { ...node, load });
+      changed();
+    },
     policy: () => policy,
     setPolicy(next) {
       writeJsonFile(policyPath, next);
@@ -115,7 +132,7 @@ export function openStore(stateDir: string, changed: () => void = () => undefine
   };
 }
 
-function toNode({ configuration: c, name, favourite, lastUsed, ping }: Kept): Node {
+function toNode({ configuration: c, name, favourite, lastUsed, ping, load }: Kept): Node {
   const carries = (family: 4 | 6): boolean =>
     c.addresses.some((a) => familyOf(a) === family) && c.allowedIps.some((p) => familyOf(p) === family);
   return {
@@ -130,7 +147,7 @@ function toNode({ configuration: c, name, favourite, lastUsed, ping }: Kept): No
     mtu: c.mtu,
     favourite,
     lastUsed,
-    load: null,
+    load,
     ping,
   };
 }
