@@ -1,45 +1,18 @@
-// The demo, step by step: what a person does, what goes wrong on purpose, and what the wires saw meanwhile. Leaks are
-// counted by the wires alone; the window and the helper are only asked where they say something a person relies on.
-import { join } from "node:path";
-
-import { type Allowed, kinds } from "./judge.ts";
-import { connectedTo, offline, onSecond } from "../net/allowed.ts";
-import { type Culvert, startCulvert } from "./culvert.ts";
-import { everything, flood, type FloodReport, longOpen, openFlood } from "./flood.ts";
-import { nodeIn, nodes } from "./internet.ts";
+// The demo, step by step: what a person does, what goes wrong on purpose (demo-faults.ts), and what the wires saw meanwhile.
+// Leaks are counted by the wires alone; the window and the helper are only asked where they say something a person relies on.
+import { connectedTo, offline } from "../net/allowed.ts";
+import { startCulvert } from "./culvert.ts";
+import { adapterDeleted, engineKilled, gateUnderPings, helperKilled, secondUplink } from "./demo-faults.ts";
+import { backup, backupAllowed, figure, must, node, shot, type Stage, type Step, total, wire } from "./demo-stage.ts";
+import { everything, flood } from "./flood.ts";
+import { nodes } from "./internet.ts";
 import { confOf } from "./keys.ts";
-import type { Lab } from "./lab.ts";
 import type { Machine } from "./machine.ts";
 import { places } from "./places.ts";
 import { until } from "./process.ts";
-import type { Report } from "./report.ts";
-import { differences, type Snapshot, snapshot } from "./snapshot.ts";
-import type { Counts, Watcher } from "./watcher.ts";
+import { differences, snapshot } from "./snapshot.ts";
 import { openWindow, type Window } from "./window.ts";
 
-export interface Stage {
-  readonly lab: Lab;
-  readonly laptop: Machine;
-  readonly report: Report;
-  readonly folder: string;
-  readonly say: (line: string) => void;
-  readonly home: Watcher;
-  readonly second: Watcher;
-  /** When the second uplink was plugged in. */
-  readonly plugged: { at: number | null };
-  culvert?: Culvert;
-  window?: Window;
-  before?: Snapshot;
-}
-
-export interface Step {
-  readonly title: string;
-  readonly run: (stage: Stage) => Promise<void>;
-}
-
-const node = nodeIn("Harbourton");
-const backup = [`${places.backup.ipv4}/32`, `${places.backup.ipv6}/128`];
-const faultSeconds = 4;
 const connected = '[data-situation="proven"], [data-situation="protected"]';
 
 export const steps: readonly Step[] = [
@@ -223,7 +196,7 @@ async function direct(stage: Stage): Promise<void> {
     `backup saw ${caller}, the home is ${places.home.ipv4}`,
   );
   report.check("and all else still through the node", other === node.address4, `the web host saw ${other}`);
-  const { counts, beside } = await home.look(now(), since);
+  const { counts, beside } = await home.look(backupAllowed(), since);
   report.check("direct is only what was said to be", counts.beside === 0 && counts.direct > 0, wire(counts, beside));
   await window.click("button", "Connect");
 }
@@ -250,60 +223,6 @@ async function screens(stage: Stage): Promise<void> {
   stage.report.check("every screen opens at every size", true, "30 pictures below");
 }
 
-async function engineKilled(stage: Stage): Promise<void> {
-  await underFlood(stage, "engine killed", async () => {
-    const engines = await must(stage.culvert).engines();
-    for (const pid of engines) process.kill(pid, "SIGKILL");
-    return `SIGKILL for ${engines.length} engine`;
-  });
-}
-
-async function helperKilled(stage: Stage): Promise<void> {
-  const culvert = must(stage.culvert);
-  await underFlood(stage, "helper killed", async () => {
-    await culvert.kill();
-    await pause(1500);
-    await culvert.start();
-    return "SIGKILL for the helper, 1.5 s without one, a new one started";
-  });
-}
-
-async function adapterDeleted(stage: Stage): Promise<void> {
-  await underFlood(stage, "adapter deleted", async () => {
-    await stage.laptop.exec("ip link del culvert0");
-    return "ip link del culvert0";
-  });
-}
-
-async function secondUplink(stage: Stage): Promise<void> {
-  const { lab, laptop } = stage;
-  stage.plugged.at = Date.now();
-  await underFlood(stage, "second uplink with metric 0", async () => {
-    await lab.wire("second").plug("laptop");
-    const { uplink, ipv4, gateway } = places.second;
-    await laptop.exec(
-      `ip link set ${uplink} up; ip addr add ${ipv4}/24 dev ${uplink}; ip route add default via ${gateway} dev ${uplink} metric 0`,
-    );
-    return `${uplink} came with a default route of metric 0`;
-  });
-}
-
-async function gateUnderPings(stage: Stage): Promise<void> {
-  const culvert = must(stage.culvert);
-  const pings = everything().filter((stream) => stream.kind === "echo");
-  await underFlood(
-    stage,
-    "gate's helper killed under pings",
-    async () => {
-      await culvert.kill();
-      await pause(1500);
-      await culvert.start();
-      return "SIGKILL for the helper, 1.5 s without one";
-    },
-    pings,
-  );
-}
-
 async function disconnect(stage: Stage): Promise<void> {
   const { laptop, report } = stage;
   const window = must(stage.window);
@@ -323,62 +242,10 @@ async function disconnect(stage: Stage): Promise<void> {
   );
 }
 
-/** Breaks something while packets of every kind are sent, waits for the tunnel to come back, and asks the wires. */
-async function underFlood(
-  stage: Stage,
-  name: string,
-  breakIt: () => Promise<string>,
-  streams = [...everything({}, "", 200), ...longOpen(200)],
-): Promise<void> {
-  const { laptop, report } = stage;
-  const culvert = must(stage.culvert);
-  const running = await openFlood(laptop, streams, 60);
-  const since = Date.now();
-  running.go();
-  await pause(500);
-  const done = await breakIt();
-  await pause(faultSeconds * 1000 - 500);
-  await shot(stage, name.replaceAll(/[^a-z0-9]+/g, "-"), name);
-  const back = await culvert.waitFor(["connected"], 30_000).then(
-    () => true,
-    () => false,
-  );
-  const tried = total(await running.stop(), "tried");
-  const [home, second] = [await stage.home.look(now(), since), await lookSecond(stage, since)];
-  const { beside } = both(home.counts, second.counts);
-  report.check(
-    `${name}: nothing beside the tunnel`,
-    beside === 0 && tried > 2000,
-    `${done}; ${figure(tried)} packets tried; ${wire(both(home.counts, second.counts), [...home.beside, ...second.beside])}`,
-  );
-  report.check(
-    `${name}: it comes back by itself`,
-    back,
-    back ? "connected again" : `still ${(await culvert.status()).state.kind}`,
-  );
-}
-
-function both(one: Counts, other: Counts): Counts {
-  return Object.fromEntries(kinds.map((kind) => [kind, one[kind] + other[kind]])) as Counts;
-}
-
-async function lookSecond(stage: Stage, since: number): Promise<Awaited<ReturnType<Watcher["look"]>>> {
-  const at = stage.plugged.at;
-  return stage.second.look(onSecond(now()), at === null ? Date.now() : Math.max(at, since));
-}
-
-const now = (): Allowed => connectedTo(node, { direct: backup });
-
 async function paste(window: Window, name: string, text: string): Promise<void> {
   await window.order({ do: "click-css", css: "button:has-text('Paste text')" });
   await window.order({ do: "fill", label: "Paste text", text });
   await window.order({ do: "fill", label: "Name", text: name });
-}
-
-export async function shot(stage: Stage, name: string, caption: string): Promise<void> {
-  await must(stage.window).order({ do: "shot", file: `/run/culvert-lab/home/${name}.png` });
-  await stage.laptop.exec(`cat /run/culvert-lab/home/${name}.png > '${join(stage.folder, `${name}.png`)}'`);
-  stage.report.shot(`${name}.png`, caption);
 }
 
 const headline = (window: Window): Promise<string> => window.text("h1");
@@ -387,28 +254,4 @@ async function fetchAddress(laptop: Machine, url: string): Promise<string> {
   const got = await laptop.exec(["curl", "-sS", "-m", "8", url], { mayFail: true });
   if (got.code !== 0) return `nobody (${got.stderr.trim()})`;
   return String((JSON.parse(got.stdout) as { address: unknown }).address);
-}
-
-function total(report: FloodReport, what: "sent" | "tried" = "sent"): number {
-  return Object.values(report).reduce((sum, one) => {
-    const refused = what === "tried" ? Object.values(one.refused).reduce((a, b) => a + b, 0) : 0;
-    return sum + one.sent + refused;
-  }, 0);
-}
-
-function wire(counts: Readonly<Record<string, number>>, beside: readonly string[]): string {
-  const seen = Object.entries(counts)
-    .filter(([, n]) => n > 0)
-    .map(([kind, n]) => `${figure(n)} ${kind}`)
-    .join(", ");
-  const first = beside.length === 0 ? "" : `; first: ${beside.slice(0, 3).join(" | ")}`;
-  return `the wires saw ${seen === "" ? "nothing" : seen}${counts["beside"] === 0 ? ", 0 beside" : ""}${first}`;
-}
-
-const figure = (n: number): string => n.toLocaleString("en").replaceAll(",", " ");
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-function must<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("a step came before the one it stands on");
-  return value;
 }

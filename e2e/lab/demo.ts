@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type Culvert, startCulvert } from "./culvert.ts";
-import { shot, steps, type Stage } from "./demo-steps.ts";
+import { shot, type Stage } from "./demo-stage.ts";
+import { steps } from "./demo-steps.ts";
 import { enter, inside } from "./enter.ts";
 import { internet, nodes } from "./internet.ts";
 import { confOf } from "./keys.ts";
