@@ -78,16 +78,29 @@ async function stream(
 
 /** One gigabit a second of packets that just fit; what arrives counts. */
 export async function udp(ground: Ground): Promise<Figures> {
+  const { gbits, perGigabyte } = await datagrams(ground, "1G");
+  return { udp: gbits, ...(perGigabyte === undefined ? {} : { "udp.cpu_per_gb": perGigabyte }) };
+}
+
+/** As many as iperf3 can send. */
+export async function udpFull(ground: Ground): Promise<Figures> {
+  return { udp_full: (await datagrams(ground, "0")).gbits };
+}
+
+async function datagrams(
+  ground: Ground,
+  rate: string,
+): Promise<{ readonly gbits: number; readonly perGigabyte: number | undefined }> {
   const payload = ground.family === 4 ? 1392 : 1372;
   const before = used(ground);
-  const words = ["-u", "-b", "1G", "-l", `${payload}`, "-t", `${ground.seconds}`];
+  const words = ["-u", "-b", rate, "-l", `${payload}`, "-t", `${ground.seconds}`];
   const { sum } = udpSchema.parse(await iperf(ground, words)).end;
   const after = used(ground);
   const arrived = 1 - sum.lost_percent / 100;
   const spent = before && after ? after[0] + after[1] - before[0] - before[1] : undefined;
   return {
-    udp: (sum.bits_per_second / 1e9) * arrived,
-    ...(spent === undefined ? {} : { "udp.cpu_per_gb": spent / ((sum.bytes / 1e9) * arrived) }),
+    gbits: (sum.bits_per_second / 1e9) * arrived,
+    perGigabyte: spent === undefined ? undefined : spent / ((sum.bytes / 1e9) * arrived),
   };
 }
 

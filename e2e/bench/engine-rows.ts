@@ -50,6 +50,7 @@ function unitOf(name: string): Row["unit"] {
   if (last === "p50" || last === "p99" || last === "first_reply") return "ms";
   if (last.startsWith("ns_")) return "ns";
   if (last === "per_second") return "1/s";
+  if (last === "fragments") return "count";
   if (last === "bytes_a_peer") return "B";
   if (last === "under_load" || last === "established") return "x";
   return "Gbit/s";

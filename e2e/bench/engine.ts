@@ -1,5 +1,7 @@
 // engine: data planes side by side in one run, alternating, over the same cable with the same tools. Every round takes
 // every configuration once, so that a slow minute of the machine falls on all of them. README.md lists the rows.
+import { measureChain } from "./engine-chain.ts";
+import { measureClients } from "./engine-clients.ts";
 import { measureCrowd } from "./engine-crowd.ts";
 import { endPair, type Kind, startPair } from "./engine-ends.ts";
 import {
@@ -14,6 +16,7 @@ import {
   tcp1,
   tcp4,
   udp,
+  udpFull,
   withServer,
 } from "./engine-measure.ts";
 import { findPrograms, type Programs } from "./engine-peers.ts";
@@ -39,7 +42,7 @@ const configs: readonly Config[] = [
 
 type Test = (ground: Ground) => Promise<Figures>;
 /** In this order; the idle tunnel first, before anything is warm. */
-const tests: Readonly<Record<string, Test>> = { rtt, tcp1, tcp4, reverse, udp, loaded };
+const tests: Readonly<Record<string, Test>> = { rtt, tcp1, tcp4, reverse, udp, udp_full: udpFull, loaded };
 
 interface Setting {
   /** Before every row's name. */
@@ -87,11 +90,18 @@ export async function benchEngine(
         if (taken.length > 0) note(`${round + 1}/${rounds} ${config.name}: ${text}`);
       }
     }
-    if (wants(choice, "crowd")) {
-      const taken = await measureCrowd(programs, round);
+    const timing = { round, seconds: choice.quick ? 2 : 5 };
+    const others: Readonly<Record<string, () => Promise<readonly Sample[]>>> = {
+      chain2: () => measureChain(roads.whole, programs, 2, timing),
+      chain3: () => measureChain(roads.whole, programs, 3, timing),
+      clients: () => measureClients(roads.whole, programs, timing),
+      crowd: () => measureCrowd(programs, round),
+    };
+    for (const [name, take] of Object.entries(others).filter(([name]) => wants(choice, name))) {
+      const taken = await take();
       samples.push(...taken);
       const text = taken.map(({ name, config, value }) => `${name}.${config} ${value.toPrecision(3)}`).join(", ");
-      note(`${round + 1}/${rounds} ${text}`);
+      note(`${round + 1}/${rounds} ${name}: ${text}`);
     }
   }
   return rowsOf(samples);
