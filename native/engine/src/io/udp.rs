@@ -374,3 +374,7 @@ fn put_control(header: &mut libc::msghdr, control: &mut Control, train: &Train) 
     header.msg_control = if len == 0 { std::ptr::null_mut() } else { control.0.as_mut_ptr().cast() };
     header.msg_controllen = len as _;
 }
+
+#[cfg(test)]
+#[path = "udp_tests.rs"]
+mod tests;
