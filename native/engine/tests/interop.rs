@@ -168,6 +168,53 @@ fn signal(pid: u32, signal: i32) {
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
 }
 
+/// Reads and writes of a TUN that is down fail (EIO), as writes do when the kernel has no memory; the engine drops and goes on.
+#[test]
+#[ignore = "needs root"]
+fn an_interface_that_was_down_carries_again() {
+    let lab = Lab::new(Culvert, CulvertGiven);
+    lab.connect("192.168.77.2:51820");
+    tcp_both_ways(&lab, false, 100_000);
+    for machine in [&lab.a, &lab.b] {
+        let other = if machine.number == 1 { &lab.b } else { &lab.a };
+        machine.ip(&["link", "set", &machine.interface, "down"]);
+        let (from, to) = (inside_of(other.number, false, 0), inside_of(machine.number, false, 9));
+        other.inside(move || flood(from, to, 200)).join().unwrap();
+        let refused = || machine.ask("get=culvert\n\n");
+        wait_until("writes to it were refused", || !refused().contains("refused_tun_full=0\n"));
+        machine.ip(&["link", "set", &machine.interface, "up"]);
+        tcp_both_ways(&lab, false, 1 << 20);
+    }
+}
+
+/// More than any queue on the way takes, with queues of one packet at both TUNs.
+#[test]
+#[ignore = "needs root"]
+fn a_flood_that_fills_every_queue_ends_and_nothing_is_left_of_it() {
+    let lab = Lab::new(Culvert, CulvertGiven);
+    lab.connect("192.168.77.2:51820");
+    for machine in [&lab.a, &lab.b] {
+        machine.ip(&["link", "set", &machine.interface, "txqueuelen", "1"]);
+    }
+    tcp_both_ways(&lab, false, 100_000);
+    let there = |from: &lab::Machine, to: u8| {
+        let (from_address, to) = (inside_of(from.number, false, 0), inside_of(to, false, 9));
+        from.inside(move || flood(from_address, to, 50_000))
+    };
+    for sent in [there(&lab.a, 2), there(&lab.b, 1)] {
+        sent.join().unwrap();
+    }
+    tcp_both_ways(&lab, false, 1 << 20);
+}
+
+/// Packets as fast as the socket takes them; what it refuses is not sent again.
+fn flood(from: std::net::SocketAddr, to: std::net::SocketAddr, count: u32) {
+    let socket = UdpSocket::bind(from).unwrap();
+    for _ in 0..count {
+        let _ = socket.send_to(&[7; 1000], to);
+    }
+}
+
 /// The exit listens on an address that only exists inside the first hop's tunnel.
 #[test]
 #[ignore = "needs root"]

@@ -148,3 +148,20 @@ fn a_clock_set_back_does_not_lock_us_out() {
     net.settle();
     assert_eq!(net.hosts[1].heard.len(), 2);
 }
+
+/// Suspended for an hour: timers were not called, and the clock counted on.
+#[test]
+fn a_machine_that_slept_is_heard_with_its_first_packet() {
+    for sleeper in [0, 1] {
+        let mut net = Net::new(2);
+        net.send(0, &packet(0, 1, "before"));
+        net.settle();
+        net.ms += 3_600_000;
+        let (from, to) = (sleeper as u8, 1 - sleeper as u8);
+        net.send(sleeper, &packet(from, to, "after"));
+        net.settle();
+        assert_eq!(net.hosts[1 - sleeper].heard.last(), Some(&packet(from, to, "after")), "{sleeper} first");
+        net.pass(1_000);
+        assert!(!net.is_silent(0) && !net.is_silent(1));
+    }
+}
