@@ -6,6 +6,7 @@
 //! Needs root, iproute2, and wireguard-go where it is the other end. Everything is removed when the lab is dropped.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod guest;
 pub mod peers;
 pub mod relay;
 pub mod traffic;

@@ -130,3 +130,36 @@ fn overrun(machine: &Machine) -> u64 {
     };
     machine.inside(read).join().unwrap()
 }
+
+/// Sends `count` numbered packets to an echo at 10.77.0.2, one every `ms`, and asks that every number comes back.
+pub fn every_packet_returns(machine: &Machine, count: u32, ms: u64) {
+    let here = roomy(machine, inside_of(1, false, 9001));
+    let listener = here.try_clone().unwrap();
+    let heard = std::thread::spawn(move || numbers(&listener));
+    for number in 0..count {
+        let mut packet = [7; 1000];
+        packet[..4].copy_from_slice(&number.to_be_bytes());
+        here.send_to(&packet, inside_of(2, false, 9001)).unwrap();
+        pause(ms);
+    }
+    let mut heard = heard.join().unwrap();
+    heard.sort_unstable();
+    let lost: Vec<_> = (0..count).filter(|number| heard.binary_search(number).is_err()).collect();
+    assert!(heard.len() == count as usize && lost.is_empty(), "{} heard, lost {lost:?}", heard.len());
+}
+
+/// Carries `len` bytes to an echo and compares what comes back.
+pub fn tcp_returns(machine: &Machine, address: &str, len: usize) {
+    let address: SocketAddr = address.parse().unwrap();
+    let back = machine.inside(move || {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(20)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut sender = stream.try_clone().unwrap();
+        let sending = std::thread::spawn(move || sender.write_all(&content(len)).unwrap());
+        let mut back = vec![0; len];
+        stream.read_exact(&mut back).unwrap();
+        sending.join().unwrap();
+        back
+    });
+    assert!(back.join().unwrap() == content(len), "the bytes differ");
+}
