@@ -250,12 +250,11 @@ impl Engine {
     /// sending without an answer (a retransmission, the next ping, a stream) is in doubt about the peer.
     pub(super) fn sent_data(&self, now: Now, peer: &Arc<Peer>, out: &mut Out) {
         let timers = &peer.timers;
-        self.arm_idle(
-            peer,
-            &timers.new_handshake,
-            now.ms + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + self.jitter(),
-            out,
-        );
+        // Looked at before the jitter is drawn, which asks the kernel: this runs for every packet.
+        if timers.new_handshake.load(Relaxed) == 0 {
+            let at = now.ms + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + self.jitter();
+            self.arm(peer, &timers.new_handshake, at, out);
+        }
         let unanswered = timers.unanswered.load(Relaxed);
         let since = now.ms.saturating_sub(unanswered);
         if unanswered == 0 || since > KEEPALIVE_TIMEOUT {
