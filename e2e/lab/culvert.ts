@@ -18,6 +18,8 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 export interface Culvert {
   /** pid of the daemon. */
   readonly pid: number;
+  /** What node is given to be the `culvert` command. */
+  readonly command: readonly string[];
   /** The `culvert` command, as root of the machine. */
   cli(...words: readonly string[]): Promise<Result>;
   /** The same with --json, parsed; throws when the command fails. */
@@ -93,6 +95,7 @@ export async function startCulvert(lab: Lab, machine: Machine, options: CulvertO
       return daemon?.pid ?? 0;
     },
     log,
+    command: [entry()],
     cli,
     json,
     status,

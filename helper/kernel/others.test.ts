@@ -48,6 +48,19 @@ describe("another VPN is named by what it leaves in the kernel", () => {
     for (const other of others) expect(other.evidence).not.toBe("");
   });
 
+  test("a wg-quick whose engine is a program ends by wg-quick, which knows of its rules", () => {
+    const reading = {
+      links: [link("wg0", "tun")],
+      rules: [{ ...lookup(32_765, 51_820), not: true, mark: { value: 51_820, mask: 0xffff_ffff } }],
+      routes: [route("0.0.0.0/0", "wg0", 51_820)],
+    };
+    expect(othersOf({ ...none, ...reading }, []).map((o) => o.remedy)).toEqual(["wg-quick down wg0"]);
+    const halves = [route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")];
+    expect(othersOf({ ...none, links: [link("tun0", "tun")], routes: halves }, []).map((o) => o.remedy)).toEqual([
+      "ip link del tun0",
+    ]);
+  });
+
   test("by its nft table alone", () => {
     expect(othersOf(none, [{ family: "inet", name: "mullvad", flags: 0, owner: null }])).toEqual([
       { name: "Mullvad VPN", evidence: "nft table inet mullvad", excludes: true, remedy: "mullvad disconnect" },

@@ -43,8 +43,15 @@ function unnamed(reading: Reading): readonly OtherVpn[] {
     reading.rules.flatMap((r) => (r.action.kind === "lookup" && selectsAll(r) ? [r.action.table] : [])),
   );
   looked.add(main);
-  const endOf = (name: string): string =>
-    tunnels.some((l) => l.name === name && l.kind === "wireguard") ? `wg-quick down ${name}` : `ip link del ${name}`;
+  // its engine may be a program that holds a TUN: then the rule tells, `not fwmark T lookup T` (wg-quick(8), add_default)
+  const isWgQuick = (table: number): boolean =>
+    reading.rules.some(
+      (r) => r.not && r.mark?.value === table && r.action.kind === "lookup" && r.action.table === table,
+    );
+  const endOf = (name: string, table: number): string =>
+    isWgQuick(table) || tunnels.some((l) => l.name === name && l.kind === "wireguard")
+      ? `wg-quick down ${name}`
+      : `ip link del ${name}`;
   return others.flatMap((name): OtherVpn[] => {
     const ways = reading.routes.filter((r) => looked.has(r.table) && r.legs.some((leg) => leg.dev === name));
     if (!takesAll(ways)) return [];
@@ -53,7 +60,7 @@ function unnamed(reading: Reading): readonly OtherVpn[] {
         name,
         evidence: `${ways[0]?.prefix ?? ""} dev ${name} table ${ways[0]?.table ?? main}`,
         excludes: true,
-        remedy: endOf(name),
+        remedy: endOf(name, ways[0]?.table ?? main),
       },
     ];
   });

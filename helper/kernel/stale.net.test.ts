@@ -51,7 +51,8 @@ AllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = 203.0.113.66:51820\n`,
     "while it lives nothing of it is stale",
   ).toEqual([]);
   expect((await kernel.read()).others.map((o) => [o.name, o.excludes])).toEqual([["wgq0", true]]);
-  sh("kill -9 $(pgrep -x wireguard-go -n); rm -f /var/run/wireguard/wgq0.sock");
+  // the one in this network namespace, and nobody else's
+  sh(`kill -9 $(pgrep -x wireguard-go --ns ${process.pid} --nslist net); rm -f /var/run/wireguard/wgq0.sock`);
   await until(() => !sh("ip -o link").includes("wgq0"));
   expect(sh("ip rule; ip -6 rule").match(/0xca6c/g)).toHaveLength(2);
   const left = await found();
