@@ -4,7 +4,7 @@
 //   machine  m0 192.168.1.2/24, 2001:db8:1::2/64 ── n0 .1 / ::1  node   lo 203.0.113.5 (endpoint), 198.51.100.7 (a host)
 //            culvert0 10.77.0.2, fd77::2           wg0 10.77.0.1, fd77::1
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -121,7 +121,11 @@ test("an engine that hangs is replaced", async () => {
   engine = [];
   await connect();
   const old = engineOf();
+  const began = Date.now();
   process.kill(old, "SIGSTOP");
+  await until(() => !existsSync(`/proc/${old}`), 20_000);
+  // asked twice a second, and given up after 0.8 s; two cores may be busy with other tests
+  expect(Date.now() - began).toBeLessThan(2500);
   await until(() => engineOf() !== old && status().state.kind === "connected", 20_000);
   expect(reaches("198.51.100.7")).toBe("10.77.0.2");
 });

@@ -33,12 +33,14 @@ export interface Engine {
   peer(peering: Omit<Peering, "fwmark">): Promise<void>;
   /** Resolves with the first handshake since `peer`, or false when the deadline passes or `signal` is raised. */
   answered(configuration: Configuration, deadlineMs: number, signal: AbortSignal): Promise<boolean>;
-  state(publicKey: string): Promise<PeerState | undefined>;
+  /** deadlineMs: how long an answer is waited for, 2 s unless told. */
+  state(publicKey: string, deadlineMs?: number): Promise<PeerState | undefined>;
   /** Of the last handshake, where the engine tells it. */
   roundTripMs(publicKey: string): Promise<number | null>;
   /** Resolves with how it ended; never rejects. */
   readonly ended: Promise<string>;
-  stop(): Promise<void>;
+  /** at once: it hangs, and would not hear that it is asked to end. */
+  stop(how?: "at once"): Promise<void>;
 }
 
 export interface EngineSetup {
@@ -127,14 +129,14 @@ async function live(setup: EngineSetup, child: ChildProcess): Promise<Engine> {
       }
       return false;
     },
-    async state(publicKey) {
-      return parsePeer(await exchange(uapiPath, "get=1\n\n"), publicKey);
+    async state(publicKey, deadlineMs) {
+      return parsePeer(await exchange(uapiPath, "get=1\n\n", deadlineMs), publicKey);
     },
     async roundTripMs(publicKey) {
       return kind.standIn ? null : parseRoundTrip(await exchange(uapiPath, "get=culvert\n\n"), publicKey);
     },
-    async stop() {
-      child.kill("SIGTERM");
+    async stop(how) {
+      child.kill(how === "at once" ? "SIGKILL" : "SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 500);
       await ended;
       clearTimeout(timer);

@@ -97,7 +97,8 @@ export function exchange(path: string, request: string, deadlineMs = 2000): Prom
       reject(new KernelError(doing, "engine", code));
     };
     socket.setTimeout(deadlineMs, () => {
-      fail("ETIMEDOUT");
+      // where it was this process that was busy, the answer lies there and is read before the immediates
+      setImmediate(fail, "ETIMEDOUT");
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {
       fail(error.code ?? "EIO");

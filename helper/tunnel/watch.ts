@@ -60,11 +60,16 @@ export function watchMachine(
   };
 }
 
-const tickMs = 1000;
+/** Whether the engine lives is asked twice as often as what it carried. */
+const beatMs = 500;
+const beatsPerTraffic = 2;
 /** WireGuard answers data within 10 s at the latest (Keepalive-Timeout, paper 6.5); 5 s more is its own Rekey-Timeout. */
 const silentMs = 15_000;
-/** An engine that does not answer this often, each time for two seconds, hangs: as good as dead, and made anew. */
-const mostUnanswered = 2;
+/**
+ * An engine that leaves a question open for so long, and the next one asked at once, hangs: as good as dead, and made anew. It
+ * answers within a millisecond, under a flood in ten; the second patience is for a machine that just woke.
+ */
+const patienceMs = [300, 500] as const;
 
 export function watchTraffic(
   deps: Deps & { readonly now: () => number },
@@ -77,7 +82,7 @@ export function watchTraffic(
   let quiet: { sinceTx: number; at: number } | null = null;
   let busy = false;
   let unanswered = 0;
-  const tick = async (): Promise<void> => {
+  const look = async (traffic: boolean): Promise<void> => {
     const state = machine();
     const { engine } = live;
     const running = state.kind === "connected" || (state.kind === "locked" && state.stage === "waiting");
@@ -85,9 +90,9 @@ export function watchTraffic(
       last = null;
       return;
     }
-    const peer = await engine.state(state.node);
+    const peer = await engine.state(state.node, patienceMs[unanswered]);
     unanswered = 0;
-    if (peer === undefined || machine().epoch !== state.epoch) return;
+    if (!traffic || peer === undefined || machine().epoch !== state.epoch) return;
     const at = deps.now();
     if (last?.epoch !== state.epoch) {
       first = peer;
@@ -107,22 +112,29 @@ export function watchTraffic(
     }
     last = { ...peer, at, epoch: state.epoch };
   };
+  const beat = async (traffic: boolean): Promise<void> => {
+    const { engine } = live;
+    try {
+      await look(traffic);
+    } catch (error) {
+      deps.log("engine not read", { error: String(error) });
+      if (engine === null || live.engine !== engine) return;
+      unanswered += 1;
+      if (unanswered < patienceMs.length) return beat(traffic);
+      unanswered = 0;
+      // its end is an event of its own
+      await engine.stop("at once");
+    }
+  };
+  let beats = 0;
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
-    tick()
-      .catch(async (error: unknown) => {
-        deps.log("engine not read", { error: String(error) });
-        unanswered += 1;
-        if (unanswered < mostUnanswered) return;
-        unanswered = 0;
-        // its end is an event of its own
-        await live.engine?.stop();
-      })
-      .finally(() => {
-        busy = false;
-      });
-  }, tickMs);
+    beats += 1;
+    void beat(beats % beatsPerTraffic === 0).finally(() => {
+      busy = false;
+    });
+  }, beatMs);
   return () => {
     clearInterval(timer);
   };
