@@ -16,6 +16,8 @@ const ways: Readonly<Record<string, { readonly script: string; readonly kinds: r
   rule: { script: "ip rule del pref 4900", kinds: ["rule"] },
   rules: { script: "ip rule flush; ip -6 rule flush", kinds: ["rule"] },
   rules4: { script: "ip rule flush", kinds: ["rule"] },
+  // in the forms that lie in main (T2)
+  main: { script: "ip route flush table main dev culvert0", kinds: ["route"] },
   routes: { script: "ip route flush table 7600", kinds: ["route"] },
   address: { script: "ip addr flush dev culvert0", kinds: ["address"] },
   ruleset: { script: "timeout -s KILL 5 nft flush ruleset", kinds: ["nft"] },

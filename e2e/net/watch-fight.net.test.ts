@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { everything, openFlood } from "../lab/flood.ts";
 import { onSecond } from "./allowed.ts";
-import { openConnected, type Road, throughNode } from "./road.ts";
+import { basePolicy, openConnected, type Road, throughNode } from "./road.ts";
 
 let road: Road;
 beforeAll(async () => {
@@ -12,11 +12,19 @@ beforeAll(async () => {
 });
 afterAll(() => road.close());
 
+/** Our catch-all, in the own table or in main. */
+const catchAll = {
+  table: "ip rule del pref 4900",
+  metric: "ip route del default dev culvert0",
+  halves: "ip route del 0.0.0.0/1 dev culvert0",
+  eighths: "ip route del 1.0.0.0/8 dev culvert0",
+}[basePolicy.form];
+
 /** Takes our catch-all away wherever it finds it, and puts up a default of its own; tells when (Unix milliseconds). */
 const manager = (seconds: number): string => `
   end=$(( $(date +%s) + ${seconds} ))
   while [ "$(date +%s)" -lt "$end" ]; do
-    if ip rule del pref 4900 2>/dev/null; then
+    if ${catchAll} 2>/dev/null; then
       date +%s%3N
       ip route replace default via 10.40.0.1 proto static metric 50
     fi

@@ -7,16 +7,20 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { everything, openFlood } from "../lab/flood.ts";
 import { until } from "../lab/process.ts";
 import { ownTables } from "./own-tables.ts";
-import { openConnected, type Road, throughNode } from "./road.ts";
 import { onSecond } from "./allowed.ts";
+import { basePolicy, openConnected, type Road, throughNode } from "./road.ts";
 
 const clock = fileURLToPath(new URL("mend-clock.ts", import.meta.url));
 /** The aim is 50 ms on an idle machine; here a flood takes both processors. */
 const longestMs = 2000;
 
+// A form in main stands and falls with the rule that asks main, which is not ours to lay: without it nothing goes anywhere.
+const inMain = basePolicy.form !== "table";
+const one = inMain ? "ip route flush table main dev culvert0" : "ip rule del pref 4900";
+
 describe.each([
-  ["with an owned gate", true, ["rule", "rules", "routes", "address"]],
-  ["without an owner, as on kernels before 6.9", false, ["rules", "ruleset"]],
+  ["with an owned gate", true, inMain ? ["main", "address"] : ["rule", "rules", "routes", "address"]],
+  ["without an owner, as on kernels before 6.9", false, inMain ? ["main", "ruleset"] : ["rules", "ruleset"]],
 ] as const)("%s", (_name, owner, ways) => {
   let road: Road;
   beforeAll(async () => {
@@ -50,12 +54,10 @@ describe.each([
 
   test("P8 on a calm machine who did it is named", async () => {
     const since = Date.now();
-    await road.laptop.exec("ip rule del pref 4900; sleep 0.1");
+    await road.laptop.exec(`${one}; sleep 0.1`);
     await until("a change by ip", async () => {
-      const { drift, state } = await road.culvert.status();
-      const found = drift.find((d) => d.mended && d.at >= since && d.author === "ip, started by sh");
-      if (found === undefined) console.log(state, drift.slice(-3));
-      return found;
+      const { drift } = await road.culvert.status();
+      return drift.find((d) => d.mended && d.at >= since && d.author === "ip, started by sh");
     });
   });
 
