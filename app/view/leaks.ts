@@ -13,7 +13,6 @@ export const evidenceCodes = [
   "not-connected",
   "node-does-not-tell",
   "name-not-asked",
-  "asked-elsewhere",
   "canaries-held",
   "canaries-seen",
   "canaries-not-sent",

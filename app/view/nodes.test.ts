@@ -123,7 +123,7 @@ test("the bars show what left in each second", () => {
 test("a report says what was counted and what was not checked", () => {
   const up = status({ kind: "connected", node: ref });
   const rows = checkRows(
-    [{ name: "raw-frames", verdict: "not-checked", evidence: { code: "asked-elsewhere", data: {} }, at: now }],
+    [{ name: "raw-frames", verdict: "not-checked", evidence: { code: "wire-silent", data: {} }, at: now }],
     now,
   );
   const text = reportText(
