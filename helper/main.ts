@@ -15,6 +15,7 @@ import { grant, refuse } from "./contract/refusal.ts";
 import { canariesOf } from "./kernel/canaries.ts";
 import { openLinux } from "./kernel/linux.ts";
 import { loadNative } from "./kernel/native.ts";
+import { readSessions } from "./kernel/sessions.ts";
 import { watchWire } from "./kernel/wire.ts";
 import { watchPings } from "./nodes/probe.ts";
 import { openStore } from "./nodes/store.ts";
@@ -101,7 +102,11 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
   await tunnel.begin();
   const hub: Hub = {
     version,
-    handlers: handlersOf(tunnel, store, { ...deps, canaries: canariesOf(native, wire) }),
+    handlers: handlersOf(tunnel, store, {
+      ...deps,
+      canaries: canariesOf(native, wire),
+      sessions: () => readSessions(),
+    }),
     subscribe(listener) {
       listeners = [...listeners, listener];
       return () => {

@@ -80,6 +80,25 @@ test("a policy comes out as it can be put back in, and a broken one is refused h
   expect(await run(["policy", "set", file("q.json", '{"mode":"nothing"}')])).toMatchObject({ code: 1 });
 });
 
+test("what would end a session from afar is refused in a sentence and changes nothing; --keep welcomes it", async () => {
+  const { run, file, store, answers } = await serve();
+  await run(["import", file("a.conf", conf)]);
+  answers.session = "198.51.100.7" as Address;
+  const strict = file("p.json", JSON.stringify({ ...defaultPolicy, ipv6: "block" }));
+  for (const args of [["policy", "set", strict], ["up"]]) {
+    const no = await run(args);
+    expect(no).toMatchObject({ code: 1, out: "" });
+    expect(no.err).toContain("would end the connection from 198.51.100.7 (port 22)");
+    expect(store.policy()).toEqual(defaultPolicy);
+  }
+  expect((await run(["up", "--keep"])).code).toBe(0);
+  const welcome = [{ protocol: "tcp", port: 22, from: ["198.51.100.7/32"] }];
+  expect(store.policy()).toEqual({ ...defaultPolicy, welcome });
+  expect((await run(["policy", "set", strict, "--anyway"])).code).toBe(0);
+  expect(store.policy()).toEqual({ ...defaultPolicy, ipv6: "block" });
+  expect((await run(["policy", "set", strict, "--within", "60"])).code).toBe(0);
+});
+
 test("wrong use, no helper, and not being allowed have exit codes of their own", async () => {
   const { run, socket } = await serve();
   expect(await run(["fly"])).toMatchObject({ code: 2 });
@@ -235,6 +254,8 @@ async function serve({ uid = 0 } = {}) {
     explained: [] as TraceQuestion[],
     findings: [] as Explanation["findings"],
     leaks: [] as LeakCheck[],
+    /** From where somebody works here whom no policy without a welcome keeps. */
+    session: null as Address | null,
   };
   const off = async () => grant(statusOf({ kind: "off" }));
   const handlers: Handlers = {
@@ -252,7 +273,12 @@ async function serve({ uid = 0 } = {}) {
     },
     plan: async () => grant({ text: "ip rule add", notes: [] }),
     ...{ confirm: off, findings: async () => grant([]), repair: async () => grant({ done: [], left: [] }) },
-    check: async () => refuse("node.unknown"),
+    async check({ policy }) {
+      if (answers.session === null) return refuse("node.unknown");
+      const cut = { code: "session.cut", data: { from: answers.session, protocol: "tcp", port: 22 } };
+      const nothing = { proof: null, counterexample: null, notes: [], difference: { added: [], removed: [], more: 0 } };
+      return grant({ ...nothing, lints: policy.welcome.length === 0 ? [cut] : [] });
+    },
     prove: async () => refuse("node.unknown"),
     explain: async ({ question }) => {
       answers.explained.push(question);

@@ -89,12 +89,15 @@ function readArguments(argv: readonly string[]): Read | null {
         node: { type: "string" },
         at: { type: "string" },
         within: { type: "string" },
+        keep: { type: "boolean", default: false },
+        anyway: { type: "boolean", default: false },
         diff: { type: "boolean", default: false },
         all: { type: "boolean", default: false },
       },
     });
-    const { json, help, name, socket, app, user, from, device, policy, node, at, within, diff, all } = values;
-    const options = { app, user, from, device, incoming: values.in, policy, node, at, within, diff, all };
+    const { json, help, name, socket, app, user, from, device, policy, node, at, within, keep, anyway, diff, all } =
+      values;
+    const options = { app, user, from, device, incoming: values.in, policy, node, at, within, keep, anyway, diff, all };
     return { positionals, json, help, name, socket, options };
   } catch {
     return null;

@@ -1,6 +1,7 @@
 // culvert policy: the rules, shown and edited; `get`, `set` and `check` take the whole policy as JSON. An edit reads the saved
 // policy, changes it here and sets it: whatever is wrong with it is refused by the helper and changes nothing.
 import type { Policy, PolicyRule } from "../contract/policy.ts";
+import { keepWayIn } from "./keep-way-in.ts";
 import { readPolicy } from "./policy-file.ts";
 import { parseRule } from "./rule-words.ts";
 import { tellChecked, tellRule } from "./tell.ts";
@@ -70,16 +71,19 @@ async function withFile(context: Context, what: "set" | "check", path: string): 
   return answer.ok && answer.value.counterexample !== null ? 1 : code;
 }
 
-function set(context: Context, policy: Policy): Promise<ExitCode> {
+async function set(context: Context, wanted: Policy): Promise<ExitCode> {
   const { within } = context.options;
   const confirmWithin = within === undefined ? undefined : Number(within);
   if (confirmWithin !== undefined && !(Number.isInteger(confirmWithin) && confirmWithin >= 5 && confirmWithin <= 3600))
-    return Promise.resolve(wrongUse(context));
+    return wrongUse(context);
+  const kept = await keepWayIn(context, null, wanted);
+  if (!kept.ok) return refused(context, kept.refusal);
+  const policy = kept.value;
   const params = { policy, ...(confirmWithin === undefined ? {} : { confirmWithin }) };
   return answerWith(context, "setPolicy", params, (status) => {
     const until = status.confirm === undefined ? [] : [{ until: clock(status.confirm.until) }];
-    const kept = until.map((data) => context.words.say("saved-until", data));
-    return [context.words.say("saved", {}), ...kept, ...rulesOf(context, policy)].join("\n");
+    const back = until.map((data) => context.words.say("saved-until", data));
+    return [context.words.say("saved", {}), ...back, ...rulesOf(context, policy)].join("\n");
   });
 }
 

@@ -2,6 +2,7 @@
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import type { Node } from "../contract/node.ts";
 import type { Client } from "./client.ts";
+import { keepWayIn } from "./keep-way-in.ts";
 import { answerWith, findNode, refused, type Verb } from "./verb.ts";
 
 export const up: Verb = {
@@ -10,6 +11,14 @@ export const up: Verb = {
     const [asked] = context.args;
     const node = asked === undefined ? await lastNode(context.client) : await findNode(context.client, asked);
     if (!node.ok) return refused(context, node.refusal);
+    const saved = await context.client.request("policy", {});
+    if (!saved.ok) return refused(context, saved.refusal);
+    const policy = await keepWayIn(context, node.value.id, saved.value);
+    if (!policy.ok) return refused(context, policy.refusal);
+    if (policy.value !== saved.value) {
+      const set = await context.client.request("setPolicy", { policy: policy.value });
+      if (!set.ok) return refused(context, set.refusal);
+    }
     if (!context.json) context.note(context.words.say("connecting", { node: node.value.name }));
     return answerWith(context, "connect", { node: node.value.id }, context.words.status);
   },

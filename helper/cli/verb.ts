@@ -29,6 +29,9 @@ export interface Options {
   readonly node: string | undefined;
   readonly at: string | undefined;
   readonly within: string | undefined;
+  /** What to do about a session from afar that would end. */
+  readonly keep: boolean;
+  readonly anyway: boolean;
   readonly diff: boolean;
   readonly all: boolean;
 }

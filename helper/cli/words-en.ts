@@ -5,6 +5,7 @@ export const en: Catalogue = {
   sentences: {
     usage: `Usage: culvert VERB [--json] [--socket PATH]
   up [NODE]              connect; without a node, to the one used last
+                         where it would end a session from afar: --keep welcomes it, --anyway goes on
   down                   disconnect and restore this machine
   status                 where this machine's traffic goes
   nodes                  list the nodes
@@ -211,7 +212,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
       "{rule} lets every program go direct to anywhere by these ports: what else uses them is in the open too.",
     "rule.opens-system": "{rule} lets root go direct: the system's services, and answers of the system itself.",
     "session.cut":
-      "These rules would end the connection from {from}, over which somebody works on this machine. With --within SECONDS they go back by themselves; or welcome {protocol} port {port} first.",
+      "These rules would end the connection from {from} (port {port}), over which somebody works on this machine.",
     "ipv6.blocked": "The node carries no IPv6; IPv6 is blocked.",
     "ipv4.blocked": "The node carries no IPv4; IPv4 is blocked.",
     "exit.partial": "The node carries only some networks of IPv{family}.",
@@ -278,6 +279,8 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "policy.dead-rule": "The rule {rule} can never match: {with} stands before it.",
     "policy.contradiction": "The rule {rule} contradicts {with}.",
     "policy.oversized-lan": "The local network claims {with}, which is public or too large. Approve it if you know it.",
+    "policy.cuts-session":
+      "This would end the connection from {from} (port {port}), over which somebody works on this machine; nothing was changed. --keep welcomes it, --anyway goes on; policy set also takes --within SECONDS to try it.",
     "plan.leaks": "The plan would let a packet out beside the tunnel ({property}), so it was not applied: {packet}",
     "plan.not-applied": "The system refused a change, and everything was undone: {doing} {on}: {errno}",
     "plan.read-back": "What was set did not read back as planned, and everything was undone: {on}",

@@ -5,6 +5,7 @@ export const zh: Catalogue = {
   sentences: {
     usage: `用法：culvert 命令 [--json] [--socket 路径]
   up [节点]              连接；不写节点则连接上次使用的节点
+                         如果会切断远程会话：--keep 允许该会话，--anyway 继续
   down                   断开并恢复本机
   status                 本机流量的去向
   nodes                  列出节点
@@ -204,8 +205,7 @@ export const zh: Catalogue = {
     "rule.opens-names": "{rule} 让域名查询不受保护：途中的人能看到您访问哪些网站。",
     "rule.opens-port": "{rule} 让任何程序都能通过这些端口直接访问任何地方：使用这些端口的其他流量也不受保护。",
     "rule.opens-system": "{rule} 让 root 直接外出：包括系统服务和系统自身的应答。",
-    "session.cut":
-      "这些规则会切断来自 {from} 的连接，有人正通过它在本机上工作。用 --within 秒数 可让规则自动恢复；或先允许 {protocol} 端口 {port} 的访问。",
+    "session.cut": "这些规则会切断来自 {from} 的连接（端口 {port}），有人正通过它在本机上工作。",
     "ipv6.blocked": "节点不承载 IPv6；IPv6 被阻止。",
     "ipv4.blocked": "节点不承载 IPv4；IPv4 被阻止。",
     "exit.partial": "节点只承载 IPv{family} 的部分网络。",
@@ -268,6 +268,8 @@ export const zh: Catalogue = {
     "policy.dead-rule": "规则 {rule} 永远不会匹配：{with} 排在它之前。",
     "policy.contradiction": "规则 {rule} 与 {with} 矛盾。",
     "policy.oversized-lan": "本地网络声称拥有 {with}，这是公网地址或范围过大。如果您了解它，请批准。",
+    "policy.cuts-session":
+      "这会切断来自 {from} 的连接（端口 {port}），有人正通过它在本机上工作；没有做任何更改。--keep 允许它，--anyway 继续；policy set 可用 --within 秒数 试用。",
     "plan.leaks": "该计划会让数据包绕过隧道（{property}），因此没有应用：{packet}",
     "plan.not-applied": "系统拒绝了更改，一切均已撤销：{doing} {on}：{errno}",
     "plan.read-back": "设置后读回的内容与计划不符，一切均已撤销：{on}",

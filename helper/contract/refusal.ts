@@ -47,6 +47,8 @@ export const refusalCodes = [
   "policy.dead-rule",
   "policy.contradiction",
   "policy.oversized-lan",
+  // data: from, protocol, port
+  "policy.cuts-session",
   // plan; data: property, packet, way (proof) or doing, on, errno (kernel)
   "plan.leaks",
   "plan.not-applied",

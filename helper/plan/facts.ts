@@ -138,6 +138,15 @@ export interface KernelFeatures {
   readonly appMarks: "bpf" | "cgroup" | "none";
 }
 
+/** A connection over which somebody works on this machine from afar. */
+export interface SessionFact {
+  readonly from: Address;
+  readonly fromPort: number;
+  /** The address and port of this machine. */
+  readonly at: Address;
+  readonly port: number;
+}
+
 /** Another VPN found up, by the collision map: link, mark, table or rule that gives it away. */
 export interface OtherVpn {
   readonly name: string;

@@ -4,6 +4,7 @@ import { grant, refuse } from "../contract/refusal.ts";
 import type { AppsStanding } from "../kernel/kernel.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
+import type { SessionFact } from "../plan/facts.ts";
 import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
 import { check, proveNow } from "../tunnel/judge.ts";
@@ -12,7 +13,13 @@ import { type CheckDeps, checkLeaks } from "../tunnel/seen.ts";
 import { trace } from "../tunnel/trace.ts";
 import type { Handlers } from "./dispatch.ts";
 
-export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps): Handlers {
+/** What handlers ask besides what the tunnel does. */
+export interface Asked {
+  /** Who works on this machine from afar. */
+  readonly sessions: () => readonly SessionFact[];
+}
+
+export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps & Asked): Handlers {
   return {
     status: async () => grant(tunnel.status()),
     connect: ({ node }) => tunnel.connect(node),
@@ -37,7 +44,7 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps): Handl
       return grant({ text: printPlan(connected), notes: said.map(printNote), difference });
     },
     confirm: () => tunnel.confirm(),
-    check: ({ node, policy }) => check(deps, tunnel, node, policy),
+    check: ({ node, policy }) => check(deps, tunnel, { node, policy, sessions: deps.sessions() }),
     prove: ({ node }) => proveNow(deps, tunnel, node),
     explain: ({ question, policy, node }) =>
       trace(deps, tunnel, { question, policy: policy ?? null, node: node ?? null }),

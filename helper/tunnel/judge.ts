@@ -4,14 +4,23 @@ import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant } from "../contract/refusal.ts";
 import type { Checked, Note, Proven } from "../contract/verdict.ts";
 import { differenceOf } from "../plan/commands.ts";
-import type { Facts } from "../plan/facts.ts";
+import type { Facts, SessionFact } from "../plan/facts.ts";
 import { notes } from "../policy/lint.ts";
+import { cutSessions } from "../policy/way-in.ts";
 import { limits } from "../proof/prove.ts";
 import { type Deps, readFacts } from "./orders.ts";
 import type { Tunnel } from "./run.ts";
 import type { Id } from "./states.ts";
 
-export async function check(deps: Deps, tunnel: Tunnel, node: Id | null, policy: Policy): Promise<Answer<Checked>> {
+export interface Tried {
+  readonly node: Id | null;
+  readonly policy: Policy;
+  /** Who works on this machine from afar. */
+  readonly sessions: readonly SessionFact[];
+}
+
+export async function check(deps: Deps, tunnel: Tunnel, tried: Tried): Promise<Answer<Checked>> {
+  const { node, policy, sessions } = tried;
   const planned = await tunnel.plansFor(node, policy);
   const found = planned.ok ? null : (planned.found ?? null);
   // without any node there is still something to say of the rules themselves
@@ -19,22 +28,22 @@ export async function check(deps: Deps, tunnel: Tunnel, node: Id | null, policy:
   if (!planned.ok && found === null && !nowhere) return planned;
   const facts = planned.ok ? planned.value.facts : await readFacts(deps, { ...tunnel.live() });
   const exit = planned.ok ? planned.value.exit : null;
-  const said = notes({ policy, facts, exit, state: exit === null ? "off" : "connected" }).map((n): Note => ({
-    code: n.code,
-    data: { ...n.data },
-  }));
+  const request = { policy, facts, exit, state: exit === null ? "off" : "connected" } as const;
+  const said = notes(request).map((n): Note => ({ code: n.code, data: { ...n.data } }));
   const isLint = (n: Note): boolean => /^(rule|policy)\./.test(n.code) && n.code !== "rule.foreign";
   const saved = planned.ok ? await tunnel.plansFor(node, deps.store.policy()) : null;
   return grant({
     proof: planned.ok ? planned.value.proof : null,
     counterexample: found,
-    lints: said.filter(isLint),
+    lints: [...said.filter(isLint), ...(exit === null ? [] : cutSessions(request, sessions).map(cutNote))],
     notes: said.filter((n) => !isLint(n)),
     difference: planned.ok
       ? differenceOf(saved?.ok === true ? saved.value.connected : null, planned.value.connected)
       : { added: [], removed: [], more: 0 },
   });
 }
+
+const cutNote = ({ from, port }: SessionFact): Note => ({ code: "session.cut", data: { from, protocol: "tcp", port } });
 
 export async function proveNow(deps: Deps, tunnel: Tunnel, node: Id | null): Promise<Answer<Proven>> {
   const { applied } = tunnel.live();
