@@ -125,6 +125,16 @@ test("2.6, 2.7: a failed lookup never reaches the route chain; routed again into
   expect(goes({ rules: ["-4 100: fwmark 0x2a000000/0xff000000 unreachable"] }, {}, nft)).toBe("dropped at reroute");
 });
 
+// found by the model bench, SEED=4747
+test("routed again, an IPv4 packet is root's for rules by owner, an IPv6 one stays its owner's", () => {
+  const mark = line({ kind: "set-mark", mask: 0xff00_0000, value: 0x2a00_0000 });
+  const nft = [table("inet", chain("output", "accept", [mark], "route"))];
+  const rules = ["-4 100: uidrange 0-0 unreachable", "-6 100: uidrange 0-0 unreachable"];
+  expect(goes({ rules }, { uid: 1000 }, nft)).toBe("dropped at reroute");
+  expect(goes({ rules }, { uid: 1000, destination: far6 }, nft)).toBe(goes({}, { uid: 1000, destination: far6 }));
+  expect(goes({ rules }, { uid: 1000 })).toBe("va via 192.0.2.1");
+});
+
 test("2.28: packets of the kernel count as uid 0 for rules, and have no owner for nft", () => {
   const origin = { kind: "socket", device: null, source: "set", kernel: true } as const;
   const rules = ["-4 100: uidrange 0-0 unreachable"];

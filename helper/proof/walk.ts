@@ -72,8 +72,9 @@ function fromSocket(run: Run): End {
   const output = hook(run, { hook: "output", iif: null, oif: outName(machine, way) });
   if (output.verdict !== "accept") return dropped(output.verdict, "output");
   if (output.reroute) {
-    // 2.4, 2.7: asked again with the new mark and the source already chosen; no way then drops the packet
-    way = route(run, { iif: null, oif: device, sourceKnown: true, kernel });
+    // 2.4, 2.7: asked again with the new mark and the source already chosen; no way then drops the packet. IPv4 does not say
+    // whose it is (ip_route_me_harder sets no flowi4_uid; ip6_route_me_harder does): for rules by owner it is root's
+    way = route(run, { iif: null, oif: device, sourceKnown: true, kernel: kernel || packet.family === 4 });
     if (way.kind === "refused") return { kind: "dropped", at: "reroute" };
   }
   const post = hook(run, { hook: "postrouting", iif: null, oif: outName(machine, way) });
