@@ -26,7 +26,9 @@ export interface Sent {
  */
 export function sendable(question: Question): boolean {
   const own = devices.some((d) => d.addresses.some((a) => a.startsWith(`${question.to}/`)));
-  return question.oif === undefined && question.protocol !== 6 && !own && question.to !== "127.0.0.1";
+  // a mark is root's to set
+  if (question.mark !== undefined && (question.uid ?? 0) !== 0) return false;
+  return question.oif === undefined && (question.protocol ?? 17) === 17 && !own && question.to !== "127.0.0.1";
 }
 
 export function differencesIn(
@@ -57,8 +59,9 @@ function packetOf(reading: Reading, question: Question, unsaid = 17) {
 }
 
 function routedDifferently(machine: Machine, reading: Reading, question: Question, answer: RouteAnswer): string[] {
-  // without a protocol IPv4 is asked as UDP (inet_rtm_getroute), IPv6 as none
-  const packet = packetOf(reading, question, question.to.includes(":") ? -1 : 17);
+  // without a protocol IPv4 is asked as UDP (inet_rtm_getroute), IPv6 as none; a port that is not said is 0
+  const unsaid = { sport: question.sport ?? 0, dport: question.dport ?? 0 };
+  const packet = packetOf(reading, { ...question, ...unsaid }, question.to.includes(":") ? -1 : 17);
   const decision = lookup(machine, packet, {
     iif: null,
     oif: question.oif ?? null,

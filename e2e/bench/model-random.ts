@@ -47,6 +47,14 @@ const gateways = {
   6: { va: "2001:db8:1::1", wa: "2001:db8:2::1" },
 } as const;
 
+/** What sockets ask by and rules tell apart: owners in, at the edges of and beyond the ranges below. */
+const owners = [0, 999, 1000, 2000, 2001] as const;
+const echo = { 4: 1, 6: 58 } as const;
+const sets = {
+  four: ["203.0.113.128/25", "10.0.0.0/8", "192.0.2.2/32"] as Prefix[],
+  six: ["2001:db8:f::/48", "2001:db8:2::/64"] as Prefix[],
+};
+
 const pick = <T>(all: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...all);
 const anyFamily = fc.constantFrom<4 | 6>(4, 6);
 
@@ -90,8 +98,9 @@ const anyRule: fc.Arbitrary<PlanRule> = anyFamily.chain((family) => {
       oif: pick(["va", "wa"] as const),
       mark: fc.constantFrom({ value: 0x2a00_0000, mask: 0xff00_0000 }, { value: 1, mask: 0xff }),
       uids: fc.constantFrom({ from: 0, to: 0 }, { from: 1000, to: 2000 }),
-      protocol: fc.constantFrom(6, 17),
+      protocol: fc.constantFrom(6, 17, echo[family]),
       dport: port,
+      sport: fc.constantFrom({ from: 40_000, to: 40_000 }, { from: 41_000, to: 65_534 }),
     },
     { requiredKeys: [] },
   );
@@ -100,7 +109,7 @@ const anyRule: fc.Arbitrary<PlanRule> = anyFamily.chain((family) => {
     pick(["unreachable", "blackhole", "prohibit"] as const).map((kind) => ({ kind })),
   );
   // a few selectors at a time, or nothing ever matches
-  const keep = fc.nat(255);
+  const keep = fc.nat(511);
   return fc.record({ selectors, action, keep, priority: fc.integer({ min: 100, max: 900 }) }).map((r) => {
     const kept = Object.entries(r.selectors).filter((_, i) => (r.keep >> i) % 2 === 1 && (r.keep >> i) % 4 !== 3);
     return { family, priority: r.priority, action: r.action, ...Object.fromEntries(kept) };
@@ -127,19 +136,33 @@ export const anyQuestion: fc.Arbitrary<Question> = anyFamily.chain((family) =>
         from: pick(sources[family]),
         oif: pick(["va", "wa", "t0"] as const),
         mark: fc.constantFrom(0x2a00_0000, 0x2a00_0001, 1),
-        protocol: fc.constantFrom(6, 17),
+        protocol: fc.constantFrom(6, 17, echo[family]),
         dport: fc.constantFrom(53, 80, 7777),
+        sport: fc.constantFrom(40_000, 41_000),
+        uid: pick(owners),
       },
-      { requiredKeys: ["to"] },
+      { requiredKeys: ["to", "uid"] },
     )
-    .map(({ protocol, dport, oif, from, ...rest }) => ({
+    .map(({ protocol, dport, sport, oif, from, ...rest }) => ({
       ...rest,
-      uid: 0,
       // 3.13 and README of fib.ts: with both, IPv6 takes other devices too; that is asked of sockets, not here
       ...(from === undefined ? (oif === undefined ? {} : { oif }) : { from }),
-      ...(protocol === undefined ? {} : { protocol, sport: 40000, dport: dport ?? 7777 }),
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(protocol === undefined || protocol === echo[family] ? {} : { sport: sport ?? 40_000, dport: dport ?? 7777 }),
     })),
 );
+
+const ported = (kind: "sport" | "dport", from: number, to: number): NftMatch[] => [
+  { kind: "protocol", protocol: 17 },
+  { kind, from, to },
+];
+
+/** Ports come after their protocol, all else alone. */
+const anyMatches = (at: "output" | "egress"): fc.Arbitrary<NftMatch[]> =>
+  fc.oneof(
+    { weight: 4, arbitrary: anyMatch(at).map((match) => [match]) },
+    pick([ported("dport", 53, 53), ported("dport", 80, 7777), ported("sport", 1, 65_535)]),
+  );
 
 const anyMatch = (at: "output" | "egress"): fc.Arbitrary<NftMatch> =>
   fc.oneof(
@@ -150,27 +173,44 @@ const anyMatch = (at: "output" | "egress"): fc.Arbitrary<NftMatch> =>
       prefix: `${a}/${a.includes(":") ? 128 : 32}` as Prefix,
     })),
     fc.constant({ kind: "mark" as const, mask: 0xff00_0000, value: 0x2a00_0000 }),
+    // one bit of it: what lock 2 tells lock 3
+    fc.constant({ kind: "mark" as const, mask: 0x0800_0000, value: 0x0800_0000 }),
+    fc.record({ kind: pick(["saddr-set", "daddr-set"] as const), family: anyFamily, not: fc.boolean() }).map((m) => ({
+      ...m,
+      set: m.family === 4 ? "four" : "six",
+    })),
+    pick([
+      [0, 0],
+      [1000, 2000],
+      [2001, 2001],
+    ] as const).map(([from, to]) => ({ kind: "skuid" as const, from, to })),
     anyFamily.map((family) => ({ kind: "family" as const, family })),
     pick([6, 17]).map((protocol) => ({ kind: "protocol" as const, protocol })),
-    ...(at === "output"
-      ? [
-          fc.constant({ kind: "skuid" as const, from: 0, to: 0 }),
-          fc.constant({ kind: "fib-daddr-type" as const, type: "local" as const }),
-        ]
-      : []),
+    ...(at === "output" ? [fc.constant({ kind: "fib-daddr-type" as const, type: "local" as const })] : []),
   );
 
 let last = 0;
 const anyLines = (at: "output" | "egress"): fc.Arbitrary<NftRule[]> => {
   const verdict = fc.oneof(
     pick(["accept", "drop"] as const).map((kind) => ({ kind })),
-    ...(at === "output" ? [fc.constant({ kind: "set-mark" as const, mask: 0xff00_0000, value: 0x2a00_0000 })] : []),
+    ...(at === "output"
+      ? [
+          fc.constant({ kind: "set-mark" as const, mask: 0xff00_0000, value: 0x2a00_0000 }),
+          fc.constant({ kind: "set-mark" as const, mask: 0x0800_0000, value: 0x0800_0000 }),
+        ]
+      : []),
   );
-  const line = fc.record({ matches: fc.array(anyMatch(at), { minLength: 1, maxLength: 2 }), verdict });
+  const matches = fc.array(anyMatches(at), { minLength: 1, maxLength: 2 }).map((groups) => groups.flat());
+  const line = fc.record({ matches, verdict });
   return fc
     .array(line, { maxLength: 6 })
     .map((lines) => lines.map((l, i) => ({ ...l, note: `${at} ${i} ${(last += 1)}`, counter: true })));
 };
+
+const anySets: NftTable["sets"] = [
+  { name: "four", type: "ipv4_addr", elements: sets.four },
+  { name: "six", type: "ipv6_addr", elements: sets.six },
+];
 
 /** An output chain that marks and routes again, or filters, and an egress chain for every device. */
 export const anyGate: fc.Arbitrary<NftTable[]> = fc
@@ -181,11 +221,11 @@ export const anyGate: fc.Arbitrary<NftTable[]> = fc
   })
   .map(({ output, egress, type }) => [
     {
-      ...{ family: "inet", name: "culvert", owned: false, sets: [] },
+      ...{ family: "inet", name: "culvert", owned: false, sets: anySets },
       chains: [{ name: "output", base: { type, hook: "output", priority: -150, policy: "accept" }, rules: output }],
     },
     {
-      ...{ family: "netdev", name: "culvert", owned: false, sets: [] },
+      ...{ family: "netdev", name: "culvert", owned: false, sets: anySets },
       chains: [
         {
           name: "egress",
