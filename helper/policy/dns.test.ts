@@ -17,6 +17,12 @@ describe("names", () => {
     expect(dns({ resolvConf: file, resolvconf: "openresolv" })).toMatchObject({ by: "resolvconf" });
   });
 
+  test("Debian's resolvconf is told only where resolv.conf leads to its file", () => {
+    expect(dns({ resolvConf: file, resolvconf: "debian" })).toMatchObject({ by: "file" });
+    const led = { ...file, target: "../run/resolvconf/resolv.conf" };
+    expect(dns({ resolvConf: led, resolvconf: "debian" })).toMatchObject({ by: "resolvconf" });
+  });
+
   test("an immutable resolv.conf is left alone", () => {
     expect(dns({ resolvedRunning: false, resolvConf: { ...file, immutable: true } })).toBeNull();
   });

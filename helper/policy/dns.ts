@@ -60,6 +60,9 @@ export function dnsOf(ground: Ground): PlanDns | null {
   const leadsToResolved =
     resolvConf.servers.some((s) => stubs.includes(s)) || (resolvConf.target?.includes("systemd/resolve/") ?? false);
   if (resolvedRunning && leadsToResolved) return { by: "resolved", link: linkName, servers };
-  if (resolvconf !== "none" && !resolvConf.immutable) return { by: "resolvconf", link: linkName, servers };
+  // Debian's writes a file of its own and never over another one's resolv.conf; openresolv writes over whatever is there
+  const leadsToResolvconf = resolvconf === "openresolv" || (resolvConf.target?.includes("resolvconf/") ?? false);
+  if (resolvconf !== "none" && leadsToResolvconf && !resolvConf.immutable)
+    return { by: "resolvconf", link: linkName, servers };
   return resolvConf.immutable ? null : { by: "file", path: resolvConf.path, servers };
 }
