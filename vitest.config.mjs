@@ -3,6 +3,7 @@
 import { defineConfig } from "vitest/config";
 
 import { findElectron } from "./scripts/electron.mjs";
+import { findResolvers } from "./scripts/resolvers.mjs";
 
 const never = ["**/node_modules/**", "dist/**", "native/**"];
 /** The long run takes every packet test through the other forms of taking over as well (T2); e2e/net/road.ts reads this. */
@@ -31,6 +32,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          env: { CULVERT_RESOLVERS: findResolvers() ?? "" },
         },
       },
       ...otherForms.map((form) => ({

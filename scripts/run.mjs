@@ -12,7 +12,7 @@ const bare = ["compiler", "rust", "bundles"];
 /** What must be there before, in this order; and the work, whose value is the exit code. */
 const verbs = {
   demo: { needs: tools, work: async () => (await import("./programs.mjs")).demo(rest) },
-  test: { needs: tools, work: async () => (await import("./test.mjs")).test(rest) },
+  test: { needs: [...tools, "resolvers"], work: async () => (await import("./test.mjs")).test(rest) },
   check: { needs: ["compiler", "toolchain"], work: async () => (await import("./test.mjs")).test(["check"]) },
   lab: { needs: ["tools", "rust", "bundles"], work: async () => (await import("./programs.mjs")).lab(rest) },
   bench: { needs: [...tools, "measuring"], work: async () => (await import("./programs.mjs")).bench(rest) },
@@ -68,6 +68,7 @@ async function setUp(need) {
   if (need === "compiler") await step("system tools", () => systemTools(["build"]));
   if (need === "toolchain" || need === "rust") await step("Rust toolchain", rustToolchain);
   if (need === "rust") await step("Rust build", rustBuild);
+  if (need === "resolvers") await step("resolvers", (await import("./resolvers.mjs")).resolvers);
   if (need === "electron") await step("Electron", (await import("./electron.mjs")).electron);
   if (need === "bundles") {
     const { buildBundles, buildWindow } = await import("./build.mjs");

@@ -20,6 +20,14 @@ const needs = {
     command("curl", "curl"),
     command("ping", "iputils-ping"),
   ],
+  // of systemd-resolved, which is only unpacked: what a machine without systemd may lack
+  resolved: [
+    library("libacl.so.1", "libacl1"),
+    library("libapparmor.so.1", "libapparmor1"),
+    library("libip4tc.so.2", "libip4tc2"),
+    library("libkmod.so.2", "libkmod2"),
+    library("libseccomp.so.2", "libseccomp2"),
+  ],
   bench: [command("iperf3", "iperf3")],
   window: [
     command("Xvfb", "xvfb"),

@@ -2,6 +2,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -16,6 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { Address } from "../contract/prefix.ts";
 import type { PlanDns } from "../plan/plan.ts";
+import { type CaseResolver, resolverCases } from "./resolver.cases.ts";
 import { entryFor, readResolver, setResolver, stands, undoResolver } from "./resolver.ts";
 
 let folder: string;
@@ -118,7 +120,12 @@ describe("tools", () => {
     const entry = entryFor({ by: "resolvconf", link: "culvert0", servers: ["10.0.0.1" as Address] }, null);
     await setResolver(entry, true);
     await undoResolver(entry);
-    expect(said()).toEqual(["-a culvert0 -m 0 -x", "nameserver 10.0.0.1", "-f -d culvert0"]);
+    expect(said()).toEqual([
+      "-a tun.culvert0 -m 0 -x",
+      "nameserver 10.0.0.1",
+      // Debian's takes nothing but the command first
+      "-d tun.culvert0 -f",
+    ]);
   });
 
   test("one that fails is a surprise with its own words", async () => {
@@ -131,6 +138,43 @@ describe("tools", () => {
     });
   });
 });
+
+// The twins of the real ones in resolver.net.test.ts: all that they know is a file a link.
+resolverCases(
+  "a stand-in for systemd-resolved",
+  standIn("resolved", 'case $1 in dns) echo $3 > "$0.$2" ;; revert) rm -f "$0.$2" ;; esac'),
+);
+resolverCases(
+  "a stand-in for resolvconf",
+  standIn("resolvconf", 'case $1 in -a) sed "s/nameserver //;q" > "$0.$2" ;; -d) rm -f "$0.$2" ;; *) exit 99 ;; esac'),
+);
+
+function standIn(by: CaseResolver["by"], does: string): CaseResolver {
+  const name = by === "resolved" ? "resolvectl" : "resolvconf";
+  const own = "192.0.2.53" as Address;
+  let place = "";
+  const records = () => readdirSync(place).filter((entry) => entry.startsWith(`${name}.`));
+  return {
+    // the one link that every machine has, and that stays
+    ...{ by, link: "lo", own, given: ["10.0.0.1", "10.0.0.2"] as [Address, Address] },
+    open() {
+      place = mkdtempSync(join(tmpdir(), "culvert-stand-in-"));
+      writeFileSync(join(place, name), `#!/bin/sh\n${does}\n`, { mode: 0o755 });
+    },
+    asked() {
+      const [record] = records();
+      return record === undefined ? own : text(join(place, record)).trim();
+    },
+    told: () => records().join(" "),
+    addLink() {
+      process.env["PATH"] = `${place}:${search ?? ""}`;
+    },
+    removeLink: () => undefined,
+    close() {
+      rmSync(place, { recursive: true });
+    },
+  };
+}
 
 /** A tool of this name that writes down how it was called and what it read. */
 function tool(name: string, does = ""): () => readonly string[] {

@@ -17,6 +17,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 
 import { type Address, parseAddress } from "../contract/prefix.ts";
 import type { ResolverFact } from "../plan/facts.ts";
+import { resolvconfRecord } from "../plan/numbers.ts";
 import type { PlanDns } from "../plan/plan.ts";
 import type { Removal } from "../plan/removal.ts";
 import { type ResolverEntry, writeDurably } from "./journal.ts";
@@ -24,12 +25,12 @@ import { KernelError } from "./kernel.ts";
 
 /** A resolver that takes longer hangs, and the gate is closed meanwhile. */
 const toolMs = 5000;
+const flush = ["resolvectl", ["flush-caches"]] as const;
 
 export function readResolver(path: string): ResolverFact {
   const target = linkTarget(path);
   return {
-    // the socket of its own protocol; resolvectl is how we speak to it
-    resolvedRunning: isSocket("/run/systemd/resolve/io.systemd.Resolve") && onPath("resolvectl") !== undefined,
+    resolvedRunning: resolvedListens() && onPath("resolvectl") !== undefined,
     resolvconf: resolvconfKind(),
     resolvConf: { path, target, servers: serversIn(path), immutable: !canWrite(path) },
   };
@@ -69,14 +70,15 @@ export async function setResolver(entry: ResolverEntry, fresh: boolean): Promise
         ["resolvectl", ["dns", link, ...servers]],
         ["resolvectl", ["domain", link, "~."]],
         ["resolvectl", ["default-route", link, "yes"]],
-        ["resolvectl", ["flush-caches"]],
+        flush,
       ]);
     }
     case "resolvconf": {
       if (!fresh) return [];
       const text = textOf(entry.servers);
-      await run("resolvconf", ["-a", entry.link, "-m", "0", "-x"], text);
-      return [`printf '${text.replaceAll("\n", "\\n")}' | resolvconf -a ${entry.link} -m 0 -x`];
+      const args = ["-a", resolvconfRecord(entry.link), "-m", "0", "-x"];
+      await run("resolvconf", args, text);
+      return [`printf '${text.replaceAll("\n", "\\n")}' | resolvconf ${args.join(" ")}`];
     }
   }
 }
@@ -95,21 +97,24 @@ export async function undoResolver(entry: ResolverEntry): Promise<readonly strin
       return [`cp resolv.conf.before-culvert ${entry.path}`];
     }
     case "resolved":
-      // a link that is gone took its servers along
-      if (!hasLink(entry.link)) return inTurn([["resolvectl", ["flush-caches"]]]);
-      return inTurn([
-        ["resolvectl", ["revert", entry.link]],
-        ["resolvectl", ["flush-caches"]],
-      ]);
+      try {
+        // a link that is gone took its servers along
+        if (hasLink(entry.link)) return await inTurn([["resolvectl", ["revert", entry.link]], flush]);
+        return await inTurn([flush]);
+      } catch (error) {
+        if (resolvedListens()) throw error;
+        // who does not run asks nobody, and must not keep the rest from being undone
+        return [];
+      }
     case "resolvconf":
-      return inTurn([["resolvconf", ["-f", "-d", entry.link]]]);
+      return forget(resolvconfRecord(entry.link));
   }
 }
 
 /** Servers of a tunnel that is gone, struck where they stand. */
 export async function dropNames(thing: Extract<Removal, { kind: "names.drop" | "names.record" }>): Promise<void> {
   if (thing.kind === "names.record") {
-    await inTurn([["resolvconf", ["-f", "-d", thing.record]]]);
+    await forget(thing.record);
     return;
   }
   const path = realPath(thing.path);
@@ -159,6 +164,11 @@ function replaceFile(path: string, content: string | Buffer, mode: number): void
   }
 }
 
+/** `-f` (openresolv: a record that is not there is no error) stands last: Debian's takes its first word for the command. */
+function forget(record: string): Promise<readonly string[]> {
+  return inTurn([["resolvconf", ["-d", record, "-f"]]]);
+}
+
 async function inTurn(commands: readonly (readonly [string, readonly string[]])[]): Promise<readonly string[]> {
   const done: string[] = [];
   for (const [tool, args] of commands) {
@@ -175,7 +185,8 @@ function run(tool: string, args: readonly string[], input: string): Promise<void
       if (error === null) done();
       else fail(new KernelError("running", [tool, ...args].join(" "), said.trim().slice(0, 200) || error.message));
     });
-    child.stdin?.end(input);
+    // a tool that ends without reading is judged by how it ended; unheard, EPIPE would end the helper
+    child.stdin?.on("error", () => undefined).end(input);
   });
 }
 
@@ -189,11 +200,16 @@ function serversIn(path: string): readonly Address[] {
   });
 }
 
-/** Debian's resolvconf is a package of its own; systemd's is resolvectl under another name, and no third way. */
+/**
+ * Debian's resolvconf is a package of its own, told by a part that openresolv has not; its /etc stays when it is removed.
+ * While its updates are switched off (resolvconf(8)) it changes nothing. systemd's is resolvectl under another name, and
+ * no third way.
+ */
 function resolvconfKind(): ResolverFact["resolvconf"] {
   const path = onPath("resolvconf");
   if (path === undefined || realPath(path).endsWith("resolvectl")) return "none";
-  return existsSync("/etc/resolvconf/update.d") ? "debian" : "openresolv";
+  if (!existsSync("/lib/resolvconf/list-records")) return "openresolv";
+  return existsSync("/run/resolvconf/enable-updates") ? "debian" : "none";
 }
 
 function canWrite(path: string): boolean {
@@ -218,7 +234,9 @@ function contentOf(path: string): Buffer | null {
 
 /** Not /sys/class/net: that shows the network namespace it was mounted in, which need not be ours. */
 function hasLink(name: string): boolean {
-  return readFileSync("/proc/net/dev", "utf8").includes(` ${name}:`);
+  // one line a link; shorter names than six letters are indented
+  const lines = readFileSync("/proc/net/dev", "utf8").split("\n");
+  return lines.some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
 /** All links followed, also to a file that is not there. */
@@ -239,12 +257,9 @@ function linkTarget(path: string): string | null {
   }
 }
 
-function isSocket(path: string): boolean {
-  try {
-    return statSync(path).isSocket();
-  } catch {
-    return false;
-  }
+/** Bound by a living process of this network namespace: the socket's file stays where it was when systemd-resolved ends. */
+function resolvedListens(): boolean {
+  return /\s\/run\/systemd\/resolve\/io\.systemd\.Resolve$/m.test(readFileSync("/proc/net/unix", "utf8"));
 }
 
 function onPath(tool: string): string | undefined {

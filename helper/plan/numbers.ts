@@ -3,6 +3,8 @@
 // 7600 and above 7699 are taken (Tailscale 52, NetBird 7120); priorities from 5210 on are Tailscale's.
 
 export const linkName = "culvert0";
+/** Debian's resolvconf orders servers by the record's name, tun* before any uplink (interface-order(5)). */
+export const resolvconfRecord = (link: string): string => `tun.${link}`;
 export const tableName = "culvert";
 
 /** Marks: bits 24-31 only, always compared under the mask. The lane of a socket, or who made a packet. */

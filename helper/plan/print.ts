@@ -2,6 +2,7 @@
 // golden tests and for doing it by hand; nothing in the helper runs or parses it.
 import type { Operation } from "./diff.ts";
 import type { RouteFact, RuleFact } from "./facts.ts";
+import { resolvconfRecord } from "./numbers.ts";
 import type { Plan, PlanDns, PlanNexthop, PlanRoute } from "./plan.ts";
 import { printNft } from "./print-nft.ts";
 import { ruleFact } from "./simulate.ts";
@@ -158,10 +159,14 @@ function printDns(dns: PlanDns): readonly string[] {
         "resolvectl flush-caches",
       ];
     case "resolvconf":
-      return [`printf '${dns.servers.map((s) => `nameserver ${s}\\n`).join("")}' | resolvconf -a ${dns.link} -m 0 -x`];
+      return [`${printServers(dns.servers)} | resolvconf -a ${resolvconfRecord(dns.link)} -m 0 -x`];
     case "file":
-      return [`printf '${dns.servers.map((s) => `nameserver ${s}\\n`).join("")}' > ${dns.path}`];
+      return [`${printServers(dns.servers)} > ${dns.path}`];
   }
+}
+
+function printServers(servers: PlanDns["servers"]): string {
+  return `printf '${servers.map((s) => `nameserver ${s}\\n`).join("")}'`;
 }
 
 function section(title: string, lines: readonly string[]): readonly string[] {

@@ -21,7 +21,7 @@ export function printRemoval(thing: Removal): string {
     case "table.del":
       return `nft delete table ${thing.family} ${thing.name}`;
     case "names.record":
-      return `resolvconf -f -d ${thing.record}`;
+      return `resolvconf -d ${thing.record} -f`;
     case "names.drop": {
       const struck = thing.servers.map((server) => `-e '/^nameserver ${server}$/d'`);
       const added = thing.instead === null ? [] : [`-e '$a nameserver ${thing.instead}'`];

@@ -127,7 +127,7 @@ describe("found, with what would have to go", () => {
     expect(found(resolver("10.8.0.1", "9.9.9.9"), { remarks })).toEqual([
       ["stale.names", ["sed -i -e '/^nameserver 10.8.0.1$/d' /etc/resolv.conf"]],
     ]);
-    expect(found({}, { records: ["tun.wg0", "wlan0"] })).toEqual([["stale.names", ["resolvconf -f -d tun.wg0"]]]);
+    expect(found({}, { records: ["tun.wg0", "wlan0"] })).toEqual([["stale.names", ["resolvconf -d tun.wg0 -f"]]]);
   });
 });
 
