@@ -7,6 +7,8 @@ import { launch, type Launched, makeHome } from "./launch.ts";
 const harbourton = nodeOf("A", "Harbourton", { lastUsed: 2000 });
 const milldale = nodeOf("B", "Milldale", { lastUsed: 1000 });
 const at = { id: harbourton.id, name: harbourton.name, endpoint: "192.0.2.1:51820" };
+/** A busy machine takes longer than the second that would be waited otherwise. */
+const soon = { timeout: 10_000 };
 const home = makeHome();
 let helper: FakeHelper;
 let panel: Panel | undefined;
@@ -38,21 +40,21 @@ test("the panel's menu connects and disconnects, and the icon follows", async ()
   expect(await helper.heard("connect")).toEqual({ node: harbourton.id });
   await eventually((labels) => expect(labels).toContain("Disconnect"));
   expect((await panel?.menu())?.find((e) => e.label === "Harbourton")).toMatchObject({ ticked: true });
-  await vi.waitFor(async () => expect(await panel?.picture()).not.toBe(off));
+  await vi.waitFor(async () => expect(await panel?.picture()).not.toBe(off), soon);
   const on = await panel?.picture();
 
   helper.say({
     event: "status",
     data: statusOf({ kind: "locked", node: at, cause: "engine-died", attempts: 1, lastHeard: null }),
   });
-  await vi.waitFor(async () => expect([on, off]).not.toContain(await panel?.picture()));
+  await vi.waitFor(async () => expect([on, off]).not.toContain(await panel?.picture()), soon);
 
   helper.say({ event: "status", data: statusOf({ kind: "connected", node: at }) });
   await eventually((labels) => expect(labels).toContain("Disconnect"));
   await panel?.click("Disconnect");
   expect(await helper.heard("disconnect")).toEqual({});
   await eventually((labels) => expect(labels).toContain("Connect to Harbourton"));
-  await vi.waitFor(async () => expect(await panel?.picture()).toBe(off));
+  await vi.waitFor(async () => expect(await panel?.picture()).toBe(off), soon);
 
   await panel?.click("Milldale");
   expect(await helper.heard("connect", 2)).toEqual({ node: milldale.id });
@@ -68,13 +70,13 @@ test("closing the window keeps it in the tray, and the menu brings it back", asy
   panel = await openPanel();
   await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });
   await culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
-  await vi.waitFor(async () => expect(await visible()).toBe(false));
+  await vi.waitFor(async () => expect(await visible()).toBe(false), soon);
   await panel.click("Open Culvert");
-  await vi.waitFor(async () => expect(await visible()).toBe(true));
+  await vi.waitFor(async () => expect(await visible()).toBe(true), soon);
 });
 
 test("without a panel, closing the window ends the program", async () => {
-  await vi.waitFor(async () => expect(await trayAvailable()).toBe(false));
+  await vi.waitFor(async () => expect(await trayAvailable()).toBe(false), soon);
   const ended = new Promise((done) => culvert.app.process().once("exit", done));
   await culvert.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close()).catch(() => undefined);
   expect(await ended).toBe(0);
