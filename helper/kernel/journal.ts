@@ -3,7 +3,17 @@
 //
 // Written whole, to a new file that is flushed and renamed over the old one: whenever the machine or we die, there is
 // the old journal or the new one, and both are true, because nothing is changed before the new one is on disk.
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 import { z } from "zod";
@@ -72,6 +82,8 @@ export function writeDurably(path: string, content: string | Buffer, mode: numbe
   rmSync(beside, { force: true });
   const fd = openSync(beside, "wx", mode);
   try {
+    // what openSync gives is cut by the umask, and the unit's leaves others nothing of resolv.conf
+    fchmodSync(fd, mode);
     writeSync(fd, typeof content === "string" ? Buffer.from(content) : content);
     fsyncSync(fd);
   } finally {

@@ -49,6 +49,16 @@ describe("resolv.conf", () => {
     expect([text(), statSync(path).mode & 0o777]).toEqual(["# mine\nnameserver 192.0.2.53\noptions edns0\n", 0o640]);
   });
 
+  test("is for everybody, also where the helper's own files are not (its unit's UMask)", async () => {
+    const before = process.umask(0o077);
+    try {
+      await setResolver(entryFor(dns("10.0.0.1"), null), true);
+      expect(statSync(path).mode & 0o777).toBe(0o644);
+    } finally {
+      process.umask(before);
+    }
+  });
+
   test("behind a link, the file it leads to is written and the link stays", async () => {
     mkdirSync(join(folder, "run"));
     writeFileSync(join(folder, "run", "real"), "nameserver 192.0.2.53\n");
