@@ -9,6 +9,8 @@ const never = ["**/node_modules/**", "dist/**", "native/**"];
 /** The long run takes every packet test through the other forms of taking over as well (T2); e2e/net/road.ts reads this. */
 const otherForms = process.env["CULVERT_LONG"] === "1" ? ["metric", "halves", "eighths"] : [];
 const sets = ["**/*.net.test.ts", "**/*.ui.test.ts"];
+/** The real resolvers get namespaces that no other test has used. */
+const realResolvers = "helper/kernel/resolver.net.test.ts";
 
 export default defineConfig({
   test: {
@@ -27,8 +29,17 @@ export default defineConfig({
         test: {
           name: "net",
           include: ["{helper,e2e,native}/**/*.net.test.ts"],
-          exclude: ["**/node_modules/**"],
+          exclude: ["**/node_modules/**", realResolvers],
           // two cores carry one lab at a time, and a flood needs both
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "resolvers",
+          include: [realResolvers],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -20,6 +20,7 @@ export async function test(only) {
     ["unit", () => vitest("unit", [])],
     ["rust", rust],
     ["net", () => vitest("net", apart)],
+    ["resolvers", () => vitest("resolvers", apart)],
     ...otherForms.map((form) => [`net-${form}`, () => vitest(`net-${form}`, apart)]),
     ["ui", () => vitest("ui", virtualDisplay)],
   ];

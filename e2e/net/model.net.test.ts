@@ -16,5 +16,5 @@ test("the model answers as the kernel does: 200 policies of 200 packets", () => 
   const found = JSON.parse(said) as { asked: number; sent: number; differences: string[] };
   expect(found.differences).toEqual([]);
   expect(found.asked).toBe(40_000);
-  expect(found.sent).toBeGreaterThan(5000);
+  expect(found.sent).toBeGreaterThan(3000);
 });
