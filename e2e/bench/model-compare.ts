@@ -2,7 +2,6 @@
 import type { Address } from "../../helper/contract/prefix.ts";
 import type { RouteAnswer } from "../../helper/kernel/kernel.ts";
 import type { Question, Reading } from "../../helper/kernel/native.ts";
-import type { Facts } from "../../helper/plan/facts.ts";
 import type { NftTable } from "../../helper/plan/nft.ts";
 import { concrete } from "../../helper/proof/concrete.ts";
 import { lookup } from "../../helper/proof/fib.ts";
@@ -21,29 +20,30 @@ export interface Sent {
 }
 
 /**
- * UDP from a socket that names no device: what this process can send with a mark and a source. To itself the machine
- * would answer "port unreachable" and move counters of its own.
+ * UDP from a socket that names no device: what this process can send with an owner, a mark and a source. To itself the
+ * machine would answer "port unreachable" and move counters of its own.
  */
 export function sendable(question: Question): boolean {
   const own = devices.some((d) => d.addresses.some((a) => a.startsWith(`${question.to}/`)));
-  // a mark is root's to set
-  if (question.mark !== undefined && (question.uid ?? 0) !== 0) return false;
   return question.oif === undefined && (question.protocol ?? 17) === 17 && !own && question.to !== "127.0.0.1";
 }
 
-export function differencesIn(
-  reading: Reading,
-  question: Question,
-  seen: RouteAnswer | Sent,
-  gate: readonly NftTable[] = [],
-): string[] {
-  const machine: Machine = { ...machineOf(factsFrom(reading), null, true), nft: gate };
-  return "hits" in seen
-    ? sentDifferently(machine, reading, question, seen)
-    : routedDifferently(machine, reading, question, seen);
+/** The machine that was read, as the model sees it: worked out once for all questions about it. */
+export interface Model {
+  readonly machine: Machine;
+  readonly routes: Reading["routes"];
 }
 
-function packetOf(reading: Reading, question: Question, unsaid = 17) {
+export function modelOf(reading: Reading, gate: readonly NftTable[]): Model {
+  const facts = { ...factsOf(), ...reading, nexthops: reading.nexthops ?? [] };
+  return { machine: { ...machineOf(facts, null, true), nft: gate }, routes: reading.routes };
+}
+
+export function differencesIn(model: Model, question: Question, seen: RouteAnswer | Sent): string[] {
+  return "hits" in seen ? sentDifferently(model, question, seen) : routedDifferently(model, question, seen);
+}
+
+function packetOf(model: Model, question: Question, unsaid = 17) {
   const device = question.oif ?? null;
   const fields = {
     origin: { kind: "socket", device, source: question.from === undefined ? "unset" : "set", kernel: false },
@@ -55,23 +55,23 @@ function packetOf(reading: Reading, question: Question, unsaid = 17) {
     mark: question.mark ?? 0,
     uid: question.uid ?? 0,
   } as const;
-  return concrete(value(fields), reading.routes);
+  return concrete(value(fields), model.routes);
 }
 
-function routedDifferently(machine: Machine, reading: Reading, question: Question, answer: RouteAnswer): string[] {
+function routedDifferently(model: Model, question: Question, answer: RouteAnswer): string[] {
   // without a protocol IPv4 is asked as UDP (inet_rtm_getroute), IPv6 as none; a port that is not said is 0
   const unsaid = { sport: question.sport ?? 0, dport: question.dport ?? 0 };
-  const packet = packetOf(reading, { ...question, ...unsaid }, question.to.includes(":") ? -1 : 17);
-  const decision = lookup(machine, packet, {
+  const packet = packetOf(model, { ...question, ...unsaid }, question.to.includes(":") ? -1 : 17);
+  const decision = lookup(model.machine, packet, {
     iif: null,
     oif: question.oif ?? null,
     sourceKnown: question.from !== undefined,
     kernel: false,
   });
   if (decision.kind === "refused" || answer.kind === "refused") {
-    const model = decision.kind === "refused" ? decision.errno : `route by ${decision.device ?? "lo"}`;
+    const ours = decision.kind === "refused" ? decision.errno : `route by ${decision.device ?? "lo"}`;
     const kernel = answer.kind === "refused" ? answer.code : `route by ${answer.route.legs[0]?.dev ?? "nothing"}`;
-    return model === kernel ? [] : [`model ${model}, kernel ${kernel}`];
+    return ours === kernel ? [] : [`model ${ours}, kernel ${kernel}`];
   }
   const leg = answer.route.legs[0];
   const local = answer.route.type === "local" || leg?.dev === "lo";
@@ -79,19 +79,19 @@ function routedDifferently(machine: Machine, reading: Reading, question: Questio
     `${device ?? "lo"}${device === null || via === null ? "" : ` via ${via}`}${source === null ? "" : ` from ${source}`}`;
   const source =
     question.from === undefined && answer.route.src !== null
-      ? chooseSource(machine, packet, decision, decision.device === null)
+      ? chooseSource(model.machine, packet, decision, decision.device === null)
       : null;
-  const model = told(decision.device, decision.gateway, source);
+  const ours = told(decision.device, decision.gateway, source);
   const kernel = told(
     local ? null : (leg?.dev ?? null),
     leg?.via ?? null,
     question.from === undefined ? answer.route.src : null,
   );
-  return model === kernel ? [] : [`model ${model}, kernel ${kernel}`];
+  return ours === kernel ? [] : [`model ${ours}, kernel ${kernel}`];
 }
 
-function sentDifferently(machine: Machine, reading: Reading, question: Question, seen: Sent): string[] {
-  const { end, steps } = walk(machine, packetOf(reading, { ...question, protocol: 17 }));
+function sentDifferently(model: Model, question: Question, seen: Sent): string[] {
+  const { end, steps } = walk(model.machine, packetOf(model, { ...question, protocol: 17 }));
   const hits = steps.flatMap((s) => (s.kind === "hook" && s.step.rule !== null ? [s.step.rule.note] : []));
   const differences: string[] = [];
   if (hits.join() !== [...seen.hits].sort((a, b) => hits.indexOf(a) - hits.indexOf(b)).join())
@@ -101,8 +101,4 @@ function sentDifferently(machine: Machine, reading: Reading, question: Question,
   if (expected !== seen.error && !(end.kind === "dropped" && end.at === "reroute"))
     differences.push(`model ${expected ?? "sent"}, kernel ${seen.error ?? "sent"}`);
   return differences;
-}
-
-function factsFrom(reading: Reading): Facts {
-  return { ...factsOf(), ...reading, nexthops: reading.nexthops ?? [] };
 }
