@@ -8,6 +8,7 @@ import fc from "fast-check";
 
 import { loadNative } from "../../helper/kernel/native.ts";
 import { type HaveTable, nftChanges } from "../../helper/kernel/nft-changes.ts";
+import { until } from "../lab/process.ts";
 import { differencesIn, modelOf, sendable } from "./model-compare.ts";
 import { anyGate, anyOperations, anyQuestion, devices } from "./model-random.ts";
 
@@ -25,6 +26,14 @@ for (const { name, addresses } of devices) {
   for (const address of addresses)
     execFileSync("ip", ["addr", "add", address, "dev", name, ...(address.includes(":") ? ["nodad"] : [])]);
 }
+
+// an IPv6 address becomes one of the machine's a moment later, in a kernel thread (addrconf_dad_work)
+for (const { addresses } of devices)
+  for (const address of addresses)
+    await until(`${address} in table local`, async () => {
+      const own = `${address.replace(/\/.*/, "")}/`;
+      return native.netlinkRead(route).routes.some((r) => r.table === 255 && r.prefix.startsWith(own)) || undefined;
+    });
 
 const differences: string[] = [];
 let asked = 0;
@@ -44,9 +53,7 @@ for (let policy = 0; policy < policies; policy++) {
     asked += 1;
     const answer = native.routeGet(route, question);
     for (const difference of differencesIn(model, question, answer))
-      differences.push(
-        `seed ${seed + policy} ${JSON.stringify(question)}: ${difference}; laid ${JSON.stringify(laid)}`,
-      );
+      differs(`seed ${seed + policy} ${JSON.stringify(question)}: ${difference}; laid ${JSON.stringify(laid)}`);
   }
   // by owner: becoming another is a signal to every thread of this process, dearer than the packet
   const sends = questions.filter(sendable).slice(0, Math.ceil(packets / 4));
@@ -63,9 +70,7 @@ for (let policy = 0; policy < policies; policy++) {
     }
     sent += 1;
     for (const difference of found)
-      differences.push(
-        `seed ${seed + policy} sent ${JSON.stringify(question)}: ${difference}; laid ${JSON.stringify(laid)}`,
-      );
+      differs(`seed ${seed + policy} sent ${JSON.stringify(question)}: ${difference}; laid ${JSON.stringify(laid)}`);
   }
   become(0);
   const undo = native.netlinkRead(route);
@@ -85,6 +90,12 @@ for (let policy = 0; policy < policies; policy++) {
 }
 process.stdout.write(`${JSON.stringify({ policies, asked, sent, differences })}\n`);
 process.exit(0);
+
+/** Told at once: a long run need not be waited for. */
+function differs(difference: string): void {
+  differences.push(difference);
+  if (differences.length <= 20) process.stderr.write(`${difference}\n`);
+}
 
 function haveTables(): HaveTable[] {
   return native.nftList(nft).flatMap((listed): HaveTable[] => {

@@ -72,7 +72,7 @@ interface Run {
   readonly table: NftTable;
   readonly lines: Lines;
   readonly seen: (step: HookStep) => void;
-  /** a `type route` chain: whether it set a mark is asked */
+  /** a `type route` chain: whether it changed the mark is asked */
   readonly remarks: boolean;
   readonly marked: { yes: boolean };
 }
@@ -157,7 +157,7 @@ function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
 /** undefined: fell off the end, or returned. */
 function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | undefined {
   const lines = leftOf(run, chain);
-  // who asks whether a mark was set must see every line set it
+  // who asks whether the mark was changed must see every line that sets it
   const verdict = run.remarks
     ? first(lines, (line) => runLine(run, chain, line))
     : run.packet.firstOf(lines, (line, packet) => runLine({ ...run, packet }, chain, line));
@@ -175,8 +175,9 @@ function runLine(run: Run, chain: NftChain, line: Line): "accept" | "drop" | "re
   }
   run.seen({ hook: run.at.hook, table: run.table.name, chain: chain.name, rule: line.rule, verdict: verdict.kind });
   if (verdict.kind !== "set-mark") return verdict.kind;
+  // nf_route_table_hook compares: what was so before is not routed again
+  if (run.remarks && !run.packet.mark(verdict.mask, verdict.value)) run.marked.yes = true;
   run.packet.setMark(verdict.mask, verdict.value);
-  run.marked.yes = true;
   return undefined;
 }
 
