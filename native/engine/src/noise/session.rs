@@ -5,11 +5,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use ring::aead::{Aad, LessSafeKey};
-
+use super::cipher::Cipher;
 use super::constants::{REJECT_AFTER_MESSAGES, REJECT_AFTER_TIME, REKEY_AFTER_MESSAGES};
 use super::handshake::SessionKeys;
-use super::primitives::{aead_key, nonce};
 use super::replay::Replay;
 use crate::wire::wg::{DATA_HEADER, DATA_OVERHEAD, TAG, data_counter, put_data_header};
 
@@ -21,8 +19,8 @@ pub struct Session {
     pub born: u64,
     /// Set when the session is forgotten, so that cached references stop using it.
     pub dead: AtomicBool,
-    send: LessSafeKey,
-    receive: LessSafeKey,
+    send: Cipher,
+    receive: Cipher,
     counter: AtomicU64,
     replay: Mutex<Replay>,
 }
@@ -42,8 +40,8 @@ impl Session {
             initiator: keys.initiator,
             born: now,
             dead: AtomicBool::new(false),
-            send: aead_key(&keys.send),
-            receive: aead_key(&keys.receive),
+            send: Cipher::new(&keys.send),
+            receive: Cipher::new(&keys.receive),
             counter: AtomicU64::new(0),
             replay: Mutex::default(),
         }
@@ -79,11 +77,7 @@ impl Session {
         put_data_header(message, self.remote, counter);
         let end = message.len() - TAG;
         let (body, tag) = message[DATA_HEADER..].split_at_mut(end - DATA_HEADER);
-        let made = self
-            .send
-            .seal_in_place_separate_tag(nonce(counter), Aad::empty(), body)
-            .expect("a packet is far below the cipher's limit");
-        tag.copy_from_slice(made.as_ref());
+        tag.copy_from_slice(&self.send.seal(counter, body));
     }
 
     /// Opens a data message in place and returns the padded packet.
@@ -93,10 +87,8 @@ impl Session {
             return Err(Refused::Expired);
         }
         let counter = data_counter(message);
-        let packet = self
-            .receive
-            .open_in_place(nonce(counter), Aad::empty(), &mut message[DATA_HEADER..])
-            .map_err(|_| Refused::Forged)?;
+        let sealed = &mut message[DATA_HEADER..];
+        let packet = self.receive.open(counter, sealed).map_err(|_| Refused::Forged)?;
         if self.replay.lock().expect("no panic holds this lock").accept(counter) {
             Ok(packet)
         } else {
