@@ -264,6 +264,8 @@ type Plain = Pick<
   | "fileKey"
   | "appMarksClear"
   | "destroyMarked"
+  | "memoryKeepLittle"
+  | "memoryTrim"
 >;
 
 export interface Native extends Plain {
@@ -287,9 +289,11 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
   const addon = createRequire(import.meta.url)(path) as typeof Addon;
   const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } = addon;
   const { sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked } = addon;
+  const { memoryKeepLittle, memoryTrim } = addon;
   return {
     ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
     ...{ sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked },
+    ...{ memoryKeepLittle, memoryTrim },
     netlinkRead: (fd) => JSON.parse(addon.netlinkRead(fd)) as Reading,
     netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
     routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,

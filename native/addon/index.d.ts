@@ -92,3 +92,7 @@ export declare function bpfMount(folder: string): void;
 export declare function bpfUnmount(folder: string): boolean;
 /** device:inode:generation, as AppMarks names programs. */
 export declare function fileKey(path: string): string;
+/** Has malloc keep less of what is freed, from here on. */
+export declare function memoryKeepLittle(): void;
+/** Gives back what malloc keeps of what was freed. */
+export declare function memoryTrim(): void;

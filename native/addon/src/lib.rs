@@ -12,6 +12,7 @@ mod app_marks;
 mod bpf;
 mod canary;
 mod file_key;
+mod memory;
 mod netlink;
 mod nft;
 mod peer;
@@ -236,6 +237,18 @@ pub fn send_by(device: String, address: String, port: u16, bytes: Buffer) -> Res
 #[napi]
 pub fn frame_send(device: String, ethertype: u16, bytes: Buffer) -> Result<(), String> {
     done(canary::frame(&device, ethertype, &bytes))
+}
+
+/// Has malloc keep less of what is freed, from here on.
+#[napi]
+pub fn memory_keep_little() {
+    memory::keep_little();
+}
+
+/// Gives back what malloc keeps of what was freed.
+#[napi]
+pub fn memory_trim() {
+    memory::trim();
 }
 
 fn done<T>(outcome: Outcome<T>) -> Result<T, String> {
