@@ -5,13 +5,21 @@ import { join } from "node:path";
 
 import { app, type BrowserWindow, Menu, nativeTheme, Notification } from "electron";
 
-import { type HelperEvent, socketPath } from "../helper/contract/message.ts";
+import {
+  type HelperEvent,
+  type Params,
+  type RequestName,
+  type Result,
+  socketPath,
+} from "../helper/contract/message.ts";
 import type { Node } from "../helper/contract/node.ts";
+import type { Answer } from "../helper/contract/refusal.ts";
 import type { Status } from "../helper/contract/status.ts";
 import type { Calls, Environment, HelperLink, Preferences } from "../preload/bridge.ts";
 import { parseAccounts } from "./accounts.ts";
 import { listPrograms } from "./apps.ts";
 import { setAutostart } from "./autostart.ts";
+import { newCanaries, ownAddresses, toldOf, whileSending } from "./canaries.ts";
 import { chooseConfiguration, chooseProgram, saveText } from "./dialogs.ts";
 import { openHelper } from "./helper-client.ts";
 import { answerBridge, tell } from "./ipc.ts";
@@ -46,7 +54,7 @@ function run(): void {
     link: onLink,
     event: onEvent,
   });
-  answerBridge(() => window, { ...answers(), helper: (name, params) => helper.request(name, params) });
+  answerBridge(() => window, { ...answers(), helper: request });
   const tray = openTray(onTray, () => tell(window, "environment", environment(tray)));
   nativeTheme.on("updated", () => tell(window, "environment", environment(tray)));
   show({ hidden: process.argv.includes("--hidden") });
@@ -93,6 +101,12 @@ function run(): void {
       case "quit":
         return app.quit();
     }
+  }
+
+  function request<N extends RequestName>(name: N, params: Params<N>): Promise<Answer<Result<N>>> {
+    if (name !== "leaks") return helper.request(name, params);
+    const canaries = newCanaries(ownAddresses());
+    return whileSending(canaries, () => helper.request(name, { ...params, canaries: toldOf(canaries) }));
   }
 
   function say(): ReturnType<typeof sayer> {

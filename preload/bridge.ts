@@ -1,6 +1,6 @@
 // The only contract between window and main: every call and every event, with direction and types. The window never
 // sees a channel name; main and preload derive theirs from the keys here. Requests to the helper pass through main,
-// which checks the sender and forwards; main adds nothing to them.
+// which checks the sender and forwards; main adds nothing to them but its own canaries to a leak check.
 import type { HelperEvent, Params, RequestName, Result } from "../helper/contract/message.ts";
 import type { App } from "../helper/contract/policy.ts";
 import type { Answer } from "../helper/contract/refusal.ts";

@@ -10,6 +10,7 @@ import {
   type RequestName,
   requests,
   type Result,
+  socketPath,
 } from "../../helper/contract/message.ts";
 import type { Machine } from "../lab/machine.ts";
 
@@ -20,8 +21,12 @@ export interface Asker {
   close(): void;
 }
 
-export async function askHelper(machine: Machine): Promise<Asker> {
-  const socket = createConnection(`/proc/${machine.pid}/root/run/culvert/helper.sock`);
+export function askHelper(machine: Machine): Promise<Asker> {
+  return askAt(`/proc/${machine.pid}/root${socketPath}`);
+}
+
+export async function askAt(path: string): Promise<Asker> {
+  const socket = createConnection(path);
   await new Promise<void>((done, failed) => socket.once("connect", done).once("error", failed));
   const waiting = new Map<number, (line: unknown) => void>();
   let listener: (event: HelperEvent) => void = () => undefined;

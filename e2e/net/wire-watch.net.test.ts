@@ -4,20 +4,23 @@
 // every lock. The leak check's canaries against gates with holes are in helper/kernel/canaries.net.test.ts.
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { HelperEvent } from "../../helper/contract/message.ts";
+import { type HelperEvent, socketPath } from "../../helper/contract/message.ts";
 import type { PolicyRule } from "../../helper/contract/policy.ts";
 import { parsePrefix, type Prefix } from "../../helper/contract/prefix.ts";
 import type { LeakCheck } from "../../helper/contract/status.ts";
 import { askHelper } from "../bench/ask.ts";
 import { advertisement, udpFrame } from "../lab/craft.ts";
 import { flood } from "../lab/flood.ts";
+import { houseAt, seenAt as shownAt } from "../lab/house.ts";
 import { places } from "../lab/places.ts";
 import { until } from "../lab/process.ts";
+import { asPerson, hasAccounts } from "../lab/window.ts";
 import { connect, openConnected, type Road, seenAs, throughNode } from "./road.ts";
 
 const { backup, home, laptop, printer, web } = places;
 const prefixes = [backup.ipv4, backup.ipv6].map((address) => parsePrefix(address) as Prefix);
 const rules: PolicyRule[] = [{ id: "backup", name: "Backup", match: { destination: prefixes }, lane: "direct" }];
+const house = "/run/culvert-lab/house";
 const advertised = "2001:db8:bad::/64";
 
 let road: Road;
@@ -122,6 +125,30 @@ test("P1 a leak planted past every lock is counted, with nothing else", async ()
   await flood(other, [{ name: "planted", kind: "frame", device: "plant1", hex, rate: 50, count: 20 }], 1);
   expect((await road.home.look(road.allowed, since)).counts.beside).toBe(20);
   expect((await nextWire((wire) => wire.beside > 0)).beside).toBe(20);
+});
+
+test("P1 a way out that stands open for a program's packets is found by canaries of an ordinary program", async () => {
+  const { laptop: machine } = road;
+  const ordinary = await hasAccounts(machine);
+  await machine.exec(houseAt(house));
+  const script = `${house}/e2e/net/ordinary.ts`;
+  const ask = [...asPerson(ordinary), shownAt(house, process.execPath), script, socketPath];
+  const check = async (): Promise<LeakCheck | undefined> => {
+    const checks = JSON.parse((await machine.exec(ask, { timeoutMs: 30_000 })).stdout) as LeakCheck[];
+    return checks.find(({ name }) => name === "bound-socket");
+  };
+  expect(await check()).toMatchObject({ verdict: "holds" });
+  // what goes into the tunnel goes beside it, past every hook; the helper's own sockets name the uplink and are held
+  await machine.exec(
+    `tc qdisc add dev culvert0 clsact &&
+     tc filter add dev culvert0 egress protocol ip u32 match ip dport 9 0xffff action mirred egress redirect dev ${laptop.uplink}`,
+  );
+  const leaky = await check();
+  await machine.exec("tc qdisc del dev culvert0 clsact");
+  expect(leaky).toMatchObject({
+    verdict: "leaks",
+    evidence: { code: "canaries-seen", data: { seen: expect.any(Number) as unknown } },
+  });
 });
 
 async function expectNoneBeside(): Promise<void> {

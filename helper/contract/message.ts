@@ -20,6 +20,8 @@ export const socketPath = "/run/culvert/helper.sock";
 
 /** A caller has a few uplinks of two families. */
 export const maxCanaries = 32;
+/** Canaries are UDP to the discard service (RFC 863): whoever gets one throws it away. */
+export const canaryPort = 9;
 const nonceSchema = z.string().regex(/^[0-9a-f]{32}$/);
 const nodeId = z.string().length(44);
 const none = z.strictObject({});

@@ -5,8 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 
+import { canaryPort } from "../contract/message.ts";
 import { type Address, familyOf } from "../contract/prefix.ts";
-import { canaryPacket, canaryPort, canaryText } from "./canary-packet.ts";
+import { canaryPacket, canaryText } from "./canary-packet.ts";
 import type { Native, WireCounts, WireRules } from "./native.ts";
 import type { WireWatch } from "./wire.ts";
 

@@ -1,9 +1,8 @@
 // What a canary is on the wire: a whole UDP packet with a right header and right sums, because a hole in the gate that asks
 // for addresses or ports lets out nothing less.
+import { canaryPort } from "../contract/message.ts";
 import { type Address, familyOf, rangeOf } from "../contract/prefix.ts";
 
-/** The discard service (RFC 863): whoever gets one throws it away. */
-export const canaryPort = 9;
 /** From the range that belongs to nobody (RFC 6335, 6). */
 const fromPort = 61_000;
 const udp = 17;

@@ -1,5 +1,6 @@
 // Where a leak check's canaries go, and what may be claimed of them afterwards. They go where policy sends nothing by an
 // uplink; documentation addresses first, which are nobody's, so that one that leaks reaches no one.
+import { canaryPort } from "../contract/message.ts";
 import {
   type Address,
   covers,
@@ -12,7 +13,6 @@ import {
 } from "../contract/prefix.ts";
 import type { LeakCheck } from "../contract/status.ts";
 import type { Flight, Landed, Tally } from "../kernel/canaries.ts";
-import { canaryPort } from "../kernel/canary-packet.ts";
 import type { WireAllowed } from "../kernel/native.ts";
 import { goesDirect, type Sent } from "./may-leave.ts";
 
