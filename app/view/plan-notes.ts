@@ -35,7 +35,7 @@ export const noteCodes = [
 ] as const;
 
 /** Of the machine rather than of the plan: the catalogue has them among the notices. */
-const notices: readonly string[] = ["gate.no-device-prefix", "gate.no-owner"];
+const notices: readonly string[] = ["gate.no-device-prefix", "gate.no-owner", "nft.old"];
 
 export function sayNote({ code, data }: Note, rules: readonly PolicyRule[]): Say {
   if (notices.includes(code)) return say(`notice.${code}`);

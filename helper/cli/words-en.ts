@@ -101,6 +101,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     ipv6: "IPv6",
     direct: "Beside the tunnel by your policy",
     "stand-in": "The engine is wireguard-go, which stands in for Culvert's own.",
+    outranked: "Another route wins over the form; what goes there is dropped, not let out",
     proven: "The plan is proven.",
     unproven: "The plan is not proven.",
   },
@@ -225,6 +226,11 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "uplink.ppp": "{link} is PPP over Ethernet: the third lock cannot read its frames.",
     "gate.no-device-prefix": "This kernel cannot hold a link that is renamed before the next reading.",
     "gate.no-owner": "This kernel lets other programs change the gate; it is mended when they do.",
+    "nft.old":
+      "nft here is older than 1.1.6 and cannot read the lock on every device: `nft list ruleset` may never end; `nft list table inet culvert` does.",
+    "bypass.xdp": "A program in the kernel (XDP) on an uplink passes every lock.",
+    "bypass.clsact": "A traffic-control program on an uplink can send packets past the gate.",
+    "bypass.af-xdp": "A program sends over AF_XDP, past every lock.",
     "stale.wg-quick":
       "A wg-quick that did not end properly left rules or filters for {link} (table {table}); its link is gone.",
     "stale.program":

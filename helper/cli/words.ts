@@ -21,7 +21,8 @@ export type TraceWord =
   | ("node" | "same" | "would" | "protocol" | "reroute" | "foreign" | "left" | "via" | "delivered" | "dropped")
   | "refused";
 type Data = Readonly<Record<string, unknown>>;
-type Line = "uplinks" | "inside" | "seen-as" | "dns" | "ipv6" | "direct" | "stand-in" | "proven" | "unproven";
+type Line =
+  "uplinks" | "inside" | "seen-as" | "dns" | "ipv6" | "direct" | "stand-in" | "outranked" | "proven" | "unproven";
 
 export interface Catalogue {
   readonly sentences: Readonly<Record<Sentence, string>>;
@@ -122,12 +123,19 @@ function wordsOf(c: Catalogue): Words {
           s.direct.map((d) => d.text),
         ),
         ...(shut ? [c.lines[s.proof === null ? "unproven" : "proven"]] : []),
-        ...(s.notices.includes("engine.stand-in") ? [c.lines["stand-in"]] : []),
+        ...s.notices.map((notice) => noticeOf(c, notice)),
         ...(s.confirm === undefined ? [] : [fill(c.sentences["saved-until"], { until: clock(s.confirm.until) })]),
         ...s.drift.map(drift),
       ].join("\n");
     },
   };
+}
+
+/** Those that a plan can have too are said alike; of a plan it is known besides what outranks it. */
+function noticeOf(c: Catalogue, notice: Status["notices"][number]): string {
+  if (notice === "engine.stand-in") return c.lines["stand-in"];
+  if (notice === "form.outranked") return c.lines.outranked;
+  return c.notes[notice] ?? notice;
 }
 
 function byCode(sentences: Readonly<Record<string, string>>, { code, data }: Note): string {

@@ -98,6 +98,7 @@ export const statusSchema = z.strictObject({
     z.enum([
       "gate.no-owner",
       "gate.no-device-prefix",
+      "nft.old",
       "bypass.xdp",
       "bypass.clsact",
       "bypass.af-xdp",

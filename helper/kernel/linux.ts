@@ -21,6 +21,7 @@ import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal
 import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
 import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
 import { nftChanges } from "./nft-changes.ts";
+import { nftVersion } from "./nft-tool.ts";
 import { printChange } from "./print-changes.ts";
 import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { noteRemoved } from "./removed.ts";
@@ -78,8 +79,9 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       });
     },
   });
+  const nftTool = await nftVersion();
   const features = {
-    ...{ ...probed, appMarks: apps.how },
+    ...{ ...probed, appMarks: apps.how, ...(nftTool !== undefined && { nftTool }) },
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };

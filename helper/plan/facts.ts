@@ -130,6 +130,8 @@ export interface KernelFeatures {
   readonly owner: boolean;
   /** egress chain for the empty device prefix */
   readonly devicePrefix: boolean;
+  /** The version of the nft command; absent: there is none, or it does not say. */
+  readonly nftTool?: string;
   readonly nexthops: boolean;
   /**
    * How sockets of programs get their mark at birth: bpf: tracepoints and cgroup/sock_create at the root cgroup; cgroup: a

@@ -24,6 +24,15 @@ describe("notes", () => {
     expect(said(plain, "connected")).toEqual([]);
   });
 
+  test("an nft that cannot read the lock on every device is named, where there is that lock", () => {
+    const heard = (nftTool: string, devicePrefix = true) =>
+      said({ ...dualStack, features: { ...dualStack.features, nftTool, devicePrefix } }, "connected");
+    for (const old of ["0.9.8", "1.0.6", "1.1", "1.1.5"]) expect(heard(old)).toContain("nft.old");
+    for (const fresh of ["1.1.6", "1.2.0", "2.0", "1.1.10"]) expect(heard(fresh)).not.toContain("nft.old");
+    expect(heard("1.0.6", false)).not.toContain("nft.old");
+    expect(said(dualStack, "connected")).not.toContain("nft.old");
+  });
+
   test("an on-link claim that waits for approval is named with its link", () => {
     expect(said(hostile, "connected")).toContain("lan.unapproved link=wlan0 prefix=128.0.0.0/1");
     const allow = policy({ lan: { allow: true, approved: [prefix("128.0.0.0/1")] } });

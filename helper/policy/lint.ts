@@ -2,6 +2,7 @@
 // with its data; the words are the window's.
 import { familyOf, lengthOf } from "../contract/prefix.ts";
 import type { Prefix } from "../contract/prefix.ts";
+import type { KernelFeatures } from "../plan/facts.ts";
 import { ranges } from "../plan/numbers.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
@@ -38,7 +39,9 @@ export interface Note {
     /** An uplink whose frames lock 3 cannot read (PPP over Ethernet). */
     | "uplink.ppp"
     | "gate.no-device-prefix"
-    | "gate.no-owner";
+    | "gate.no-owner"
+    /** The nft command cannot read lock 3 and may list for ever. */
+    | "nft.old";
   readonly data: Readonly<Record<string, string | number>>;
 }
 
@@ -59,7 +62,18 @@ export function notes(request: Request): readonly Note[] {
       .map((l) => note("uplink.ppp", { link: l.name })),
     ...(ground.facts.features.devicePrefix ? [] : [note("gate.no-device-prefix", {})]),
     ...(ground.facts.features.owner ? [] : [note("gate.no-owner", {})]),
+    ...(nftIsOld(ground.facts.features) ? [note("nft.old", {})] : []),
   ];
+}
+
+/**
+ * nft before 1.1.6 knows no device prefix (NFTA_DEVICE_PREFIX came into the kernel in September 2025, after 1.1.5). 1.0.6
+ * sees the rules of a chain that it does not see, takes that for a race, and lists again for ever; which one between the two
+ * no longer does was not tried.
+ */
+export function nftIsOld({ devicePrefix, nftTool }: KernelFeatures): boolean {
+  const [major = 0, minor = 0, patch = 0] = (nftTool ?? "").split(".").map(Number);
+  return devicePrefix && nftTool !== undefined && (major - 1 || minor - 1 || patch - 6) < 0;
 }
 
 export function printNote({ code, data }: Note): string {

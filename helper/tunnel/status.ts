@@ -8,6 +8,7 @@ import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { groundOf } from "../policy/ground.ts";
+import { nftIsOld } from "../policy/lint.ts";
 import { outranking } from "../policy/takeover.ts";
 import type { Machine } from "./states.ts";
 
@@ -128,6 +129,7 @@ function noticesOf({ facts, standIn, applied, policy }: Pieces): Status["notices
   return [
     ...(facts?.features.owner === false ? (["gate.no-owner"] as const) : []),
     ...(facts?.features.devicePrefix === false ? (["gate.no-device-prefix"] as const) : []),
+    ...(facts !== null && nftIsOld(facts.features) ? (["nft.old"] as const) : []),
     ...(up.some((l) => l.xdp) ? (["bypass.xdp"] as const) : []),
     ...(up.some((l) => l.clsact) ? (["bypass.clsact"] as const) : []),
     ...(standIn ? (["engine.stand-in"] as const) : []),
