@@ -98,7 +98,7 @@ export function statusOf(state: State, seq = 0): Status {
     state,
     since: 1_700_000_000_000,
     host: "here",
-    uplinks: [],
+    uplinks: [{ name: "eth0", addresses: [], gateways: [], lan: [] }],
     direct: [],
     ipv6: "absent",
     inside: [],

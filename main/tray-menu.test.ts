@@ -25,6 +25,17 @@ test("off: offers the node used last, then the recent ones", () => {
   tray.quit → quit`);
 });
 
+test("off without a network: says so, and offers nothing that would be refused", () => {
+  const status = { ...statusOf({ kind: "off" }), uplinks: [] };
+  expect(print(trayView(status, nodes, say))).toBe(`off | now.no-uplink
+  (now.no-uplink)
+  ---
+  tray.open → open
+  tray.quit → quit`);
+  const locked: State = { kind: "locked", node: at, cause: "node-silent", attempts: 0, lastHeard: null };
+  expect(print(trayView({ ...statusOf(locked), uplinks: [] }, nodes, say))).toContain("tray.disconnect-locked");
+});
+
 test("connected: names the node, ticks it, offers to disconnect", () => {
   expect(drawn({ kind: "connected", node: at })).toBe(`protected | now.protected · Harbourton
   (now.protected · Harbourton)

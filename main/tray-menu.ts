@@ -76,8 +76,9 @@ export function sentenceOf(status: Status | null, say: Say): string {
   const { state } = status;
   switch (state.kind) {
     case "off":
+      return say(status.uplinks.length === 0 ? "now.no-uplink" : "now.off");
     case "failed":
-      return say(`now.${state.kind}`);
+      return say("now.failed");
     case "connecting":
       return say("now.connecting", { node: state.node.name });
     case "connected":
@@ -98,6 +99,8 @@ function main(status: Status | null, nodes: readonly Node[], say: Say): readonly
   if (holds(status)) return [{ kind: "action", label: say("act.disconnect"), action: { kind: "disconnect" } }];
   const first = recentNodes(nodes)[0] ?? nodes[0];
   if (first === undefined) return [{ kind: "action", label: say("add.title"), action: { kind: "add-node" } }];
+  // without a network it would be refused, and the first line says that there is none
+  if (status.uplinks.length === 0) return [];
   const label = say("act.connect", { node: first.name });
   return [{ kind: "action", label, action: { kind: "connect", node: first.id } }];
 }
@@ -108,6 +111,7 @@ const holds = (status: Status | null): boolean =>
 function recent(status: Status | null, nodes: readonly Node[]): readonly TrayItem[] {
   const few = recentNodes(nodes);
   if (status === null || few.length === 0) return [];
+  if (status.uplinks.length === 0 && !holds(status)) return [];
   const now = currentNode(status);
   return [
     { kind: "line" },

@@ -10,7 +10,7 @@ import { useScreen } from "../stores/screen.ts";
 import { useStatus } from "../stores/status.ts";
 import { nodeNow } from "../view/connect.ts";
 import { nodeFacts, reasonOf } from "../view/node-facts.ts";
-import { situationOf } from "../view/situation.ts";
+import { hasNoUplink, situationOf } from "../view/situation.ts";
 import { Dialog } from "./Dialog.tsx";
 import { Icon } from "./Icon.tsx";
 import s from "./NodeCard.module.css";
@@ -101,6 +101,7 @@ function Connect({ node, isCurrent }: { readonly node: Node; readonly isCurrent:
       </button>
     );
   }
+  if (hasNoUplink(facts.status)) return <p className="soft">{word("who.no-uplink")}</p>;
   return (
     <button
       type="button"

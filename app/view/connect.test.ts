@@ -123,6 +123,15 @@ test("off without a network does not say that traffic goes out", () => {
   const said = [...view.who, ...view.words].map(speak).join(" ");
   expect(said).not.toContain("in the open");
   expect(said).toContain("No network");
+  expect(speak(view.headline)).toBe("No network");
+});
+
+test("without a network no connecting is offered, off or after a failure; what stands can be ended", () => {
+  const kinds = (state: State) =>
+    connectView(facts({ status: status(state, { uplinks: [] }) })).acts.map((a) => a.kind);
+  expect(kinds({ kind: "off" })).toEqual(["choose"]);
+  expect(kinds({ kind: "failed", node: ref, refusal: { code: "machine.no-uplink", data: {} } })).toEqual(["choose"]);
+  expect(kinds({ kind: "connected", node: ref })).toContain("disconnect");
 });
 
 test("packets beside are not zero where nobody watched", () => {

@@ -9,7 +9,7 @@ import { preferredNode, quickest } from "./nodes.ts";
 import { readingsOf, type Reading } from "./readings.ts";
 import { sayRefusal } from "./refusal.ts";
 import { age, clock, list, ms, say, span, type Part, type Say } from "./say.ts";
-import { lampOf, situationOf, type LampState, type Situation } from "./situation.ts";
+import { hasNoUplink, lampOf, situationOf, type LampState, type Situation } from "./situation.ts";
 
 export interface Facts {
   readonly link: HelperLink | null;
@@ -73,6 +73,7 @@ export function headlineOf(
   if (state?.kind === "locked") return say(`now.locked.${state.cause}`, { node: state.node.name });
   if (situation === "leaking") return say("now.leaking", { count: traffic?.wire?.beside ?? 0 });
   if (situation === "stale" && status?.proof) return say("now.stale", { age: span(now - status.proof.at) });
+  if (situation === "off" && hasNoUplink(status)) return say("now.no-uplink");
   return say(`now.${situation}`);
 }
 
@@ -192,7 +193,7 @@ function wordsOf(situation: Situation, facts: Facts): readonly Say[] {
 function offWords(situation: "off" | "failed", { status }: Facts): readonly Say[] {
   const uplink = status?.uplinks[0];
   const words: Say[] = situation === "failed" ? [say("words.failed")] : [];
-  if (uplink === undefined) return [...words, say("words.no-uplink")];
+  if (uplink === undefined) return [...words, say("words.no-uplink"), say("words.no-uplink-next")];
   words.push(say("words.off", { uplink: uplink.name }));
   return words;
 }
@@ -263,7 +264,7 @@ function actsOf(situation: Situation, { status, nodes, chosen }: Facts): readonl
     case "off":
     case "failed": {
       const node = nodes.find((one) => one.id === chosen) ?? preferredNode(nodes);
-      if (node === null) return [choose];
+      if (node === null || hasNoUplink(status)) return [choose];
       return [choose, connectTo(node, situation === "failed" ? "act.again" : "act.connect")];
     }
     case "connecting":

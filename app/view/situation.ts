@@ -46,6 +46,11 @@ export function situationOf({ link, status, traffic, now }: Known): Situation {
   }
 }
 
+/** Off, and nothing to connect over: what is asked for would be refused. */
+export function hasNoUplink(status: Status | null): boolean {
+  return status?.uplinks.length === 0 && (status.state.kind === "off" || status.state.kind === "failed");
+}
+
 export function lampOf(situation: Situation): LampState {
   switch (situation) {
     case "proven":
