@@ -1,4 +1,5 @@
 // What the prover says of a draft, in sentences: that it holds and how that was looked at, or the packet that breaks it.
+import { sessionCode } from "../../helper/contract/note-codes.ts";
 import type { Checked, CounterexampleTold } from "../../helper/contract/verdict.ts";
 import { ms, say, type Say } from "./say.ts";
 
@@ -37,4 +38,4 @@ export const mayBeSaved = (checked: Checked): boolean => checked.counterexample 
 
 /** Somebody works on this machine from afar, over a connection that the draft would end. */
 export const cutsTheWayIn = ({ lints, notes }: Checked): boolean =>
-  [...lints, ...notes].some((note) => note.code === "session.cut");
+  [...lints, ...notes].some((note) => note.code === sessionCode);

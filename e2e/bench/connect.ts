@@ -74,7 +74,6 @@ async function makeTrips(
   const asker = await askHelper(laptop);
   const heard: Heard = { steps: new Map(), refused: () => undefined };
   asker.onEvent((event) => keep(event, heard));
-  await asker.ask("subscribe", {});
   const trips: Trip[] = [];
   for (let round = 0; round < rounds; round++) trips.push(await makeTrip(window, laptop, asker, heard));
   note(`${rounds} connections`);

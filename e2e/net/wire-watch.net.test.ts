@@ -166,7 +166,6 @@ async function nextWire(wanted: (wire: { seen: number; beside: number }) => bool
   asker.onEvent((event: HelperEvent) => {
     if (event.event === "traffic" && event.data.wire !== null) last = event.data.wire;
   });
-  await asker.ask("subscribe", {});
   try {
     return await until("traffic with a watched wire", async () => (last && wanted(last) ? last : undefined), 15_000);
   } finally {

@@ -1,17 +1,9 @@
 // Connect in the real window: every state is said as it is, and the buttons do what they say.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { announced, go, headline, openWindow, until, type Opened } from "./window.ts";
 
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
-const open = async (scenario: string | null, language = "en"): Promise<Opened> => {
-  opened = await openWindow({ scenario, language });
-  return opened;
-};
+const open = (scenario: string | null, language = "en"): Promise<Opened> => openWindow({ scenario, language });
 const says = (page: Opened["page"], text: string): Promise<string> =>
   until(
     () => headline(page).innerText(),

@@ -1,17 +1,12 @@
 // What other programs do to the machine: told with who and what, put back or left, in the real window.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { headline, openWindow, until, type Opened } from "./window.ts";
 
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
 const open = async (): Promise<Opened> => {
-  opened = await openWindow({ scenario: "connected" });
-  await shows(opened, "Protected and proven");
-  return opened;
+  const it = await openWindow({ scenario: "connected" });
+  await shows(it, "Protected and proven");
+  return it;
 };
 const shows = (it: Opened, words: string): Promise<string> =>
   until(

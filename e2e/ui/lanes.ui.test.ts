@@ -1,18 +1,13 @@
 // Lanes in the real window: by hand, by keys, by form; nothing is applied before it is saved.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { go, openWindow, until, type Opened } from "./window.ts";
 
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
 const open = async (scenario: string): Promise<Opened> => {
-  opened = await openWindow({ scenario });
-  await go(opened.page, "Lanes");
-  await opened.page.locator("[data-card=rest]").waitFor();
-  return opened;
+  const it = await openWindow({ scenario });
+  await go(it.page, "Lanes");
+  await it.page.locator("[data-card=rest]").waitFor();
+  return it;
 };
 const rules = (it: Opened): string[] => it.world.policy().rules.map((rule) => `${rule.name}: ${rule.lane}`);
 const sentences = (page: Opened["page"]): Promise<string[]> =>

@@ -1,18 +1,13 @@
 // Nodes in the real window: adding good and bad files, finding, keeping, renaming, removing, connecting.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { badConf, goodConf } from "./scripted/scenarios.ts";
 import { go, headline, openWindow, until, type Opened } from "./window.ts";
 
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
 const open = async (scenario: string): Promise<Opened> => {
-  opened = await openWindow({ scenario });
-  await go(opened.page, "Nodes");
-  return opened;
+  const it = await openWindow({ scenario });
+  await go(it.page, "Nodes");
+  return it;
 };
 const rows = (page: Opened["page"]): Promise<string[]> => page.locator("[data-pick]").allInnerTexts();
 

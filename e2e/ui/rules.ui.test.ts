@@ -1,18 +1,13 @@
 // Rules by program, what a draft would do before it is saved, and saving for a while only, in the real window.
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { go, openWindow, until, type Opened } from "./window.ts";
 
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
 const open = async (scenario: string): Promise<Opened> => {
-  opened = await openWindow({ scenario });
-  await go(opened.page, "Lanes");
-  await opened.page.locator("[data-card=rest]").waitFor();
-  return opened;
+  const it = await openWindow({ scenario });
+  await go(it.page, "Lanes");
+  await it.page.locator("[data-card=rest]").waitFor();
+  return it;
 };
 const save = (it: Opened) => it.page.getByRole("button", { name: "Save and apply" });
 /** Asked at last about the draft that is shown. */

@@ -3,23 +3,13 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
 
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { goodConf } from "./scripted/scenarios.ts";
-import { go, headline, openWindow, until, type Opened, type Options } from "./window.ts";
-
-let opened: Opened | undefined;
-afterEach(async () => {
-  await opened?.close();
-  opened = undefined;
-});
-const open = async (options: Options): Promise<Opened> => {
-  opened = await openWindow(options);
-  return opened;
-};
+import { go, headline, openWindow, until, type Opened } from "./window.ts";
 
 test("what could not be checked is named with its reason and not ticked", async () => {
-  const { page } = await open({ scenario: "unproven" });
+  const { page } = await openWindow({ scenario: "unproven" });
   await go(page, "Leaks");
   await page.getByRole("button", { name: "Check now" }).click();
   const row = page.locator("tr", { hasText: "Bound to the uplink" });
@@ -29,14 +19,14 @@ test("what could not be checked is named with its reason and not ticked", async 
 });
 
 test("frames that came too fast to be looked at are told beside the zero", async () => {
-  const { page } = await open({ scenario: "missed" });
+  const { page } = await openWindow({ scenario: "missed" });
   await page.getByText(/, 12 came too fast to look at$/).waitFor();
   await go(page, "Leaks");
   await page.getByText("12 frames came faster than they could be looked at: of these nothing is known.").waitFor();
 });
 
 test("the leak checks run when asked, with what they saw, and are saved as a report", async () => {
-  const { page, app } = await open({ scenario: "connected" });
+  const { page, app } = await openWindow({ scenario: "connected" });
   await go(page, "Leaks");
   await page.getByText("Nothing was checked yet in this state.").waitFor();
   await page.getByRole("button", { name: "Check now" }).click();
@@ -57,13 +47,13 @@ test("the leak checks run when asked, with what they saw, and are saved as a rep
 });
 
 test("while off nothing is counted and no zero is shown", async () => {
-  const { page } = await open({ scenario: "off" });
+  const { page } = await openWindow({ scenario: "off" });
   await go(page, "Leaks");
   expect(await headline(page).innerText()).toBe("not counted while off");
 });
 
 test("language and theme change at once and stay after the window is opened anew", async () => {
-  const { page } = await open({ scenario: "off" });
+  const { page } = await openWindow({ scenario: "off" });
   await go(page, "Settings");
   await page.getByRole("radio", { name: "Dark" }).click();
   await until(
@@ -90,7 +80,7 @@ test("language and theme change at once and stay after the window is opened anew
 });
 
 test("the desktop's language is taken where none is chosen", async () => {
-  const { page } = await open({ scenario: "off", language: "ru" });
+  const { page } = await openWindow({ scenario: "off", language: "ru" });
   await until(
     () => headline(page).innerText(),
     (text) => text === "Выключено",
@@ -98,7 +88,7 @@ test("the desktop's language is taken where none is chosen", async () => {
 });
 
 test("the kill switch is set in the helper, and undoing everything lists what was undone", async () => {
-  const it = await open({ scenario: "connected" });
+  const it = await openWindow({ scenario: "connected" });
   await go(it.page, "Settings");
   await it.page.getByRole("radio", { name: "From boot on" }).click();
   await until(
@@ -114,7 +104,7 @@ test("the kill switch is set in the helper, and undoing everything lists what wa
 });
 
 test("a newcomer brings a node and is connected", async () => {
-  const { page } = await open({ scenario: "empty" });
+  const { page } = await openWindow({ scenario: "empty" });
   await until(
     () => headline(page).innerText(),
     (text) => text === "Bring a node",
@@ -130,7 +120,7 @@ test("a newcomer brings a node and is connected", async () => {
 });
 
 test("without a helper the window says what to do, and goes on by itself when it comes", async () => {
-  const it = await open({ scenario: null });
+  const it = await openWindow({ scenario: null });
   await until(
     () => headline(it.page).innerText(),
     (text) => text === "The helper is not running",
@@ -150,7 +140,7 @@ test("without a helper the window says what to do, and goes on by itself when it
 });
 
 test("the window works where there is no tray", async () => {
-  const { page } = await open({ scenario: "off", env: { DBUS_SESSION_BUS_ADDRESS: "unix:path=/nonexistent" } });
+  const { page } = await openWindow({ scenario: "off", env: { DBUS_SESSION_BUS_ADDRESS: "unix:path=/nonexistent" } });
   await go(page, "Settings");
   await page.getByText("This desktop has no tray.", { exact: false }).waitFor();
   expect(await page.getByRole("switch", { name: "Stay in the tray" }).isDisabled()).toBe(true);
@@ -158,7 +148,7 @@ test("the window works where there is no tray", async () => {
 });
 
 test("by keyboard alone: from start to connected, to every screen, and back to off", async () => {
-  const { page, complaints } = await open({ scenario: "off" });
+  const { page, complaints } = await openWindow({ scenario: "off" });
   await until(
     () => headline(page).innerText(),
     (text) => text === "Off",
@@ -195,7 +185,7 @@ test.each([
   ["leaks", "packets beside the tunnel since connecting"],
   ["settings", "Settings"],
 ] as const)("every control on %s has a name, and no id is twice", async (screen, title) => {
-  const { page } = await open({ scenario: "connected" });
+  const { page } = await openWindow({ scenario: "connected" });
   // the page hears keys from its first status on
   await until(
     () => headline(page).innerText(),
@@ -211,7 +201,7 @@ test.each([
 });
 
 test("the first screen loads one script of bounded size; the map and the board come when they are asked for", async () => {
-  const { page } = await open({ scenario: "connected" });
+  const { page } = await openWindow({ scenario: "connected" });
   const loaded = (): Promise<string[]> =>
     page.evaluate(`[...document.querySelectorAll("script[src], link[href]")].map((e) => e.src ?? e.href)`);
   await until(

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { _electron, type ElectronApplication, type Page } from "playwright-core";
+import { onTestFinished } from "vitest";
 
 import { openScriptedHelper, type ScriptedHelper } from "./scripted/helper.ts";
 import type { World } from "./scripted/world.ts";
@@ -28,6 +29,7 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** For the test that runs: it is closed with it. */
 export async function openWindow({ scenario, language = "en", env = {} }: Options): Promise<Opened> {
   const executablePath = process.env["CULVERT_ELECTRON"];
   if (executablePath === undefined || executablePath === "") throw new Error("no Electron: npm test -- ui brings it");
@@ -49,7 +51,8 @@ export async function openWindow({ scenario, language = "en", env = {} }: Option
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   page.setDefaultTimeout(10_000);
-  return {
+  let closed = false;
+  const opened: Opened = {
     page,
     app,
     get world() {
@@ -67,11 +70,15 @@ export async function openWindow({ scenario, language = "en", env = {} }: Option
       return helper.world;
     },
     async close() {
+      if (closed) return;
+      closed = true;
       await app.close();
       await helper?.close();
       rmSync(home, { recursive: true, force: true });
     },
   };
+  onTestFinished(() => opened.close());
+  return opened;
 }
 
 /**

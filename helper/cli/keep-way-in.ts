@@ -1,5 +1,6 @@
 // "Keep my way in": before a policy stands that would end a session from afar, the person hears of it, and nothing has
 // changed. Then --keep welcomes the caller, --within tries it for a time, --anyway goes on.
+import { sessionCode } from "../contract/note-codes.ts";
 import type { Policy, Welcome } from "../contract/policy.ts";
 import { parseAddress, hostPrefix } from "../contract/prefix.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
@@ -13,7 +14,7 @@ export async function keepWayIn(context: Context, node: string | null, policy: P
   const checked = await context.client.request("check", { node, policy });
   // what else is wrong with it says who is asked to do it
   if (!checked.ok) return grant(policy);
-  const cut = checked.value.lints.filter((note) => note.code === "session.cut");
+  const cut = checked.value.lints.filter((note) => note.code === sessionCode);
   const [first] = cut;
   if (first === undefined) return grant(policy);
   if (!keep) return refuse("policy.cuts-session", first.data);

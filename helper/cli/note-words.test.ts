@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import { machineCodes, planCodes, ruleCodes, sessionCode } from "../contract/note-codes.ts";
 import { type Status, statusSchema } from "../contract/status.ts";
-import { ruleCodes } from "../policy/lint-rules.ts";
 import { wordsFor } from "./words.ts";
 import { en } from "./words-en.ts";
 import { ru } from "./words-ru.ts";
@@ -16,8 +16,10 @@ test.each(["en", "ru", "zh"])("%s has a sentence for every notice of the status"
   }
 });
 
-test.each(Object.entries({ en, ru, zh }))("%s has a sentence for everything that is odd in rules", (_, { notes }) => {
-  expect([...ruleCodes, "session.cut"].filter((code) => notes[code] === undefined)).toEqual([]);
+test.each(Object.entries({ en, ru, zh }))("%s has a sentence for every note", (_, { notes }) => {
+  expect(
+    [...ruleCodes, ...planCodes, ...machineCodes, sessionCode].filter((code) => notes[code] === undefined),
+  ).toEqual([]);
 });
 
 const off: Status = {

@@ -1,5 +1,6 @@
 // What is odd in the rules themselves, said when they are written: rules that never decide, that say what holds anyway, or
 // that let out more than their author may think. A set of a million is not walked for a hint.
+import type { RuleCode } from "../contract/note-codes.ts";
 import { covers, familyOf, lengthOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
 import { families } from "./ground.ts";
@@ -10,39 +11,6 @@ import { has, prefixSet } from "./prefix-set.ts";
 import type { PrefixSet } from "./prefix-set.ts";
 import { asksNobody, asksNothing, hasService } from "./selection.ts";
 import type { Selection, Service } from "./selection.ts";
-
-export const ruleCodes = [
-  /** A rule that a honoured network takes packets from, because the LAN comes first. */
-  "rule.behind-lan",
-  /** Earlier rules take all that it could. */
-  "rule.dead",
-  /** An earlier rule says something else of the very same packets. */
-  "rule.contradicts",
-  /** An earlier rule says the same. */
-  "rule.twice",
-  /** All its destinations are of IPv6, which policy blocks. */
-  "rule.ipv6-blocked",
-  /** Sources of one family, destinations of the other. */
-  "rule.no-family",
-  /** A program or user is of this machine, its source is not. */
-  "rule.not-here",
-  /** What a machine sends to itself goes no way at all. */
-  "rule.itself",
-  /** It says what holds for the rest anyway, and nothing after it says otherwise. */
-  "rule.idle",
-  /** Direct, whoever and whereto. */
-  "rule.opens-all",
-  /** Direct is the web, whoever asks for whatever page. */
-  "rule.opens-web",
-  /** Direct are questions for names, in clear, to whatever server. */
-  "rule.opens-names",
-  /** Direct is a port, for whoever and whereto: any program may use it. */
-  "rule.opens-port",
-  /** Direct is root: the system's services, and the kernel's own answers (2.28). */
-  "rule.opens-system",
-] as const;
-
-export type RuleCode = (typeof ruleCodes)[number];
 
 export interface RuleNote {
   readonly code: RuleCode;

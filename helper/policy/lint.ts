@@ -1,5 +1,6 @@
 // What a person should know of a plan that stands: notes refuse nothing. They cross the socket as one line each, a code
 // with its data; the words are the window's.
+import type { PlanCode } from "../contract/note-codes.ts";
 import { familyOf, lengthOf } from "../contract/prefix.ts";
 import type { Prefix } from "../contract/prefix.ts";
 import type { KernelFeatures } from "../plan/facts.ts";
@@ -8,40 +9,11 @@ import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
 import { dnsOf } from "./dns.ts";
 import { ruleNotes } from "./lint-rules.ts";
-import type { RuleCode } from "./lint-rules.ts";
 import { outranking, rivals } from "./takeover.ts";
 import { unapprovedOf } from "./uplinks.ts";
 
 export interface Note {
-  readonly code:
-    /** An on-link claim that is public or oversized: not honoured until approved (TunnelCrack). */
-    | "lan.unapproved"
-    | RuleCode
-    /** The node does not carry the family; it is blocked. */
-    | "ipv6.blocked"
-    | "ipv4.blocked"
-    /** The node carries these prefixes only; everything else is unreachable. */
-    | "exit.partial"
-    /** No resolver: names are not asked at all. */
-    | "dns.none"
-    /** resolv.conf is immutable and nothing else answers names. */
-    | "dns.immutable"
-    /** Another VPN that can be up beside this one; what it sends goes into the tunnel. */
-    | "vpn.beside"
-    /** A foreign rule before ours: it decides first. */
-    | "rule.foreign"
-    /** The default is taken over in main, where longer prefixes of others win: what that costs. */
-    | "form.main"
-    /** A default with metric 0 to 2 stands: no better metric is to be had, the halves are laid instead. */
-    | "form.no-metric"
-    /** A route of main that wins over the form: what goes there is dropped. */
-    | "form.outranked"
-    /** An uplink whose frames lock 3 cannot read (PPP over Ethernet). */
-    | "uplink.ppp"
-    | "gate.no-device-prefix"
-    | "gate.no-owner"
-    /** The nft command cannot read lock 3 and may list for ever. */
-    | "nft.old";
+  readonly code: PlanCode;
   readonly data: Readonly<Record<string, string | number>>;
 }
 

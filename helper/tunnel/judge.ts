@@ -1,5 +1,6 @@
 // What the prover and the lint say, for whoever asks: of a policy that is only tried out, and of what stands. Nothing here is
 // applied or saved.
+import { sessionCode } from "../contract/note-codes.ts";
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant } from "../contract/refusal.ts";
 import type { Checked, Note, Proven } from "../contract/verdict.ts";
@@ -43,7 +44,7 @@ export async function check(deps: Deps, tunnel: Tunnel, tried: Tried): Promise<A
   });
 }
 
-const cutNote = ({ from, port }: SessionFact): Note => ({ code: "session.cut", data: { from, protocol: "tcp", port } });
+const cutNote = ({ from, port }: SessionFact): Note => ({ code: sessionCode, data: { from, protocol: "tcp", port } });
 
 export async function proveNow(deps: Deps, tunnel: Tunnel, node: Id | null): Promise<Answer<Proven>> {
   const { applied } = tunnel.live();
