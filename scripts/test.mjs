@@ -63,6 +63,12 @@ async function rust() {
   const args = ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...needsRoot];
   const [command, ...rest] = [...(isRoot ? apart : []), cargo, ...args];
   const options = { cwd: join(root, "native"), env: onPath(cargo), log: "rust", timeoutMs: stageLimitMs };
+  // what only tests need is fetched and built out here: in there is no network
+  const built = await run(cargo, ["test", "--release", "--locked", "--workspace", "--no-run"], options);
+  if (built.code !== 0) {
+    say(tail(built.output));
+    return failure;
+  }
   const done = await run(command, rest, options);
   const sum = countCargo(done.output, done.code);
   if (sum.failed > 0) say(tail(done.output));
