@@ -139,16 +139,17 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
    */
   const recall = <T>(part: Part, of: (packet: Packet) => T, name?: (value: T) => string): Outcome[] | undefined => {
     const key = births[part.born ?? "here"] * 64 + changes.choices;
-    const known = shared.recall(part, key) ?? own.recall(part, key);
+    const told = part.like ?? part;
+    const known = shared.recall(told, key) ?? own.recall(told, key);
     if (known !== undefined) {
       readTables ||= known.readTables;
       return known.outcomes;
     }
-    if (shared.isNew(part, key)) return undefined;
+    if (shared.isNew(told, key)) return undefined;
     const before = readTables;
     readTables = false;
     const outcomes = sumUp(everyPacket(shared, family, carries), { ...unchanged, choices: changes.choices }, of, name);
-    lastsAs().remember(part, key, { outcomes, readTables });
+    (part.tables === "named" ? shared : lastsAs()).remember(told, key, { outcomes, readTables });
     readTables ||= before;
     return outcomes;
   };
@@ -250,6 +251,10 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
     // without first: the plainest packet is walked first
     flag: (flag) => !decide(questions.without(flag)),
     covering: (table) => covering("destination", table),
+    laid: (table) => {
+      const group = tables.get(table);
+      return group === undefined ? noRoutes : shared.laid(family, group, classes);
+    },
     coveringSource: (table) => covering("source", table),
     choose(what, options) {
       const place = changes.choices;
@@ -337,6 +342,8 @@ function gathering(memory: Memory) {
     },
   };
 }
+
+const noRoutes: readonly Route[] = [];
 
 const kindOf = (origin: Origin): Origin =>
   origin.kind === "socket" ? { ...origin, device: null, source: "set" } : { ...origin, device: "any" };

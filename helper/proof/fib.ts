@@ -3,7 +3,7 @@
 import { hostPrefix, lengthOf, type Address, type Family, type Prefix } from "../contract/prefix.ts";
 import type { RuleFact } from "../plan/facts.ts";
 import { ownRule, type Link, type Machine, type Route } from "./machine.ts";
-import type { Packet, Part, PrefixSet } from "./packet.ts";
+import { standIn, type Packet, type Part, type PrefixSet } from "./packet.ts";
 
 export interface Flow {
   /** null: made on this machine, which rules call `iif lo` (8.8, 8.9) */
@@ -119,7 +119,6 @@ interface AskedRule extends Part {
   readonly rule: RuleFact;
   /** all selectors together */
   readonly selects: Part;
-  readonly table: Part;
 }
 
 /**
@@ -128,42 +127,65 @@ interface AskedRule extends Part {
  */
 function askedBy(machine: Machine, family: Family, flow: Flow): Asked {
   let flows = askedOf.get(machine);
-  if (flows === undefined) {
-    let alike = alikeOf.get(machine.rules);
-    if (alike === undefined) alikeOf.set(machine.rules, (alike = new Map<string, Map<string, Asked>>()));
-    const read = readByRoutes(machine);
-    flows = alike.get(read);
-    if (flows === undefined) alike.set(read, (flows = new Map<string, Asked>()));
-    askedOf.set(machine, flows);
-  }
-  const { iif, oif, sourceKnown, kernel } = flow;
-  const name = `${family} ${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+  if (flows === undefined) askedOf.set(machine, (flows = new Map<string, Asked>()));
+  const name = flowName(family, flow);
   const known = flows.get(name);
   if (known) return known;
-  const anyBirth = { born: "any" } as const;
   const rules = machine.rules
     .filter((rule) => rule.family === family && (rule.not || namesDevices(rule, flow, machine)))
-    .map((rule): AskedRule => ({ ...anyBirth, rule, selects: { ...anyBirth }, table: { ...anyBirth } }));
-  const made = { ...anyBirth, rules };
+    .map((rule): AskedRule => askedRule(machine, rule, flow, name));
+  const read = `${readByRoutes(machine)} ${name}`;
+  const made = { born: "any", like: standIn(`${read} ${rules.map((r) => textOf(r.rule)).join()}`), rules } as const;
   flows.set(name, made);
   return made;
 }
 
 const askedOf = new WeakMap<Machine, Map<string, Asked>>();
-const alikeOf = new WeakMap<Machine["rules"], Map<string, Map<string, Asked>>>();
+
+const flowName = (family: Family, { iif, oif, sourceKnown, kernel }: Flow): string =>
+  `${family} ${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+
+function askedRule(machine: Machine, rule: RuleFact, flow: Flow, name: string): AskedRule {
+  const { iif, sourceKnown, kernel } = flow;
+  // devices are named by the flow, but where `not` turns that round
+  const by = rule.not
+    ? `${name} ${loopbackName(machine)}`
+    : `${iif === null ? "here" : ""} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+  const text = textOf(rule);
+  return {
+    ...{ born: "any", rule, like: standIn(`${readByRoutes(machine)} ${name} ${text}`) },
+    selects: { born: "any", like: standIn(`${by} ${text}`) },
+  };
+}
+
+/** A rule in so few words that equal ones are equal. */
+function textOf(rule: RuleFact): string {
+  let text = texts.get(rule);
+  if (text === undefined) texts.set(rule, (text = String(standIn(JSON.stringify(rule)).number)));
+  return text;
+}
+
+const texts = new WeakMap<RuleFact, string>();
 
 /** Everything of a machine that this file reads but rules and the routes themselves. */
-function readByRoutes(machine: Machine): string {
+function readByRoutes(machine: Machine): number {
+  const known = readings.get(machine);
+  if (known !== undefined) return known;
   const { links, addresses, nexthops, sysctls, fault, planned } = machine;
   const ignoring = Object.entries(sysctls).filter(([key, value]) => key.includes("linkdown") && value === "1");
   const withCarrier = nexthops.size > 0 || ignoring.length > 0;
-  return JSON.stringify([
+  const text = JSON.stringify([
     [...links.values()].map((l) => [l.name, l.up, l.loopback, withCarrier && l.carrier]),
     addresses.map((a) => [a.link, a.address]),
     [...nexthops],
     ...[ignoring, fault, planned],
   ]);
+  const { number } = standIn(text);
+  readings.set(machine, number);
+  return number;
 }
+
+const readings = new WeakMap<Machine, number>();
 
 function byRules(machine: Machine, packet: Packet, flow: Flow, { rules }: Asked): Decision {
   const found = rules.some(({ rule }) => rule.action.kind === "goto")
@@ -247,8 +269,45 @@ const withPorts = (packet: Packet): boolean =>
 
 /** undefined: nothing here, the next rule decides (1.1-1.4). */
 function inTable(machine: Machine, packet: Packet, flow: Flow, table: number, asked: AskedRule): Decision | undefined {
-  return packet.summed(asked.table, (one) => ofTable(machine, one, flow, table, asked.rule), endOf);
+  const part = tablePart(machine, packet, flow, table, asked.rule);
+  return packet.summed(part, (one) => ofTable(machine, one, flow, table, asked.rule), endOf);
 }
+
+/** The same for all machines in which the same of a table's routes are there and alive. */
+function tablePart(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Part {
+  const whose = ownRule(rule) ? "ours" : rule.priority;
+  const from = flow.sourceKnown ? "from" : "";
+  const alive = aliveIn(machine, packet.laid(table));
+  const text = `${packet.family} ${table} ${flow.oif ?? "/"} ${from} ${rule.suppressPrefixLength ?? ""} ${whose} ${alive}`;
+  return { born: "any", like: standIn(text), tables: "named" };
+}
+
+/** Which routes of a table are there in this machine, and by which legs. */
+function aliveIn(machine: Machine, laid: readonly Route[]): number {
+  let known = alive.get(machine);
+  if (known === undefined) alive.set(machine, (known = new Map<readonly Route[], number>()));
+  let found = known.get(laid);
+  if (found === undefined) {
+    const each = laid.map((route) =>
+      present(machine, route) ? legsOf(machine, route).map((leg) => [leg.dev, leg.via]) : 0,
+    );
+    const list = listNumber(laid);
+    found = standIn(`${list} ${loopbackUp(machine)} ${JSON.stringify(each)}`).number;
+    known.set(laid, found);
+  }
+  return found;
+}
+
+const alive = new WeakMap<Machine, Map<readonly Route[], number>>();
+
+function listNumber(laid: readonly Route[]): number {
+  let number = lists.get(laid);
+  if (number === undefined) lists.set(laid, (number = listsSoFar += 1));
+  return number;
+}
+
+const lists = new WeakMap<readonly Route[], number>();
+let listsSoFar = 0;
 
 function ofTable(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Decision | undefined {
   const routes = packet.covering(table).filter((route) => present(machine, route));

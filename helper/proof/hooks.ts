@@ -4,7 +4,7 @@ import type { Prefix } from "../contract/prefix.ts";
 import type { NftChain, NftMatch, NftRule, NftTable } from "../plan/nft.ts";
 import { multicast4, multicast6, oneOf, broadcast4 } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
-import { anyCt, ctStates, first, type Packet, type Part, type PrefixSet } from "./packet.ts";
+import { anyCt, ctStates, first, standIn, type Packet, type Part, type PrefixSet, type StandIn } from "./packet.ts";
 
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "egress";
 
@@ -102,12 +102,74 @@ function linesAt(nft: readonly NftTable[], at: At, packet: Packet): Lines {
   const key = `${at.hook} ${at.iif ?? "/"} ${at.oif ?? "/"} ${packet.family} ${packet.carries} ${hasOwner(packet)}`;
   const found = known.get(key);
   if (found) return found;
-  const made: Lines = { born: "any", base: baseChains(nft, at, packet), left: new Map() };
+  const base = baseChains(nft, at, packet);
+  const left = new Map<NftChain, readonly Line[]>();
+  for (const { table, chain } of base) leaveOver({ table, at, packet, left }, chain);
+  const like = standIn(base.map(({ chain }) => told(chain, left.get(chain) ?? [])).join("\n"));
+  const made: Lines = { born: "any", like, base, left };
   known.set(key, made);
   return made;
 }
 
 const linesOf = new WeakMap<readonly NftTable[], Map<string, Lines>>();
+
+/** Where lines stand, as far as it decides what they ask. */
+interface Place {
+  readonly table: NftTable;
+  readonly at: At;
+  readonly packet: Packet;
+  readonly left: Map<NftChain, readonly Line[]>;
+}
+
+/** Lines that ask the same and say the same are one to who remembers, wherever they stand. */
+function leaveOver(place: Place, chain: NftChain): readonly Line[] {
+  const known = place.left.get(chain);
+  if (known) return known;
+  const made: Line[] = [];
+  // a chain that jumps in a circle does not load; here it would find itself empty
+  place.left.set(chain, made);
+  const where = `${place.at.hook === "egress" ? "egress" : ""} ${hasOwner(place.packet) ? "owner" : ""}`;
+  for (const rule of chain.rules) {
+    const matches: NftMatch[] = [];
+    let asks = where;
+    let never = false;
+    for (const match of rule.matches) {
+      const yes = settled(place, match);
+      if (yes === false) never = true;
+      if (yes !== null) continue;
+      matches.push(match);
+      asks += ` ${toldMatch(place.table, match)}`;
+    }
+    if (never) continue;
+    const { verdict } = rule;
+    const target = verdict.kind === "jump" ? place.table.chains.find((c) => c.name === verdict.chain) : undefined;
+    const to = target === undefined ? "" : told(target, leaveOver(place, target));
+    const line: Line = {
+      ...{ born: "any", like: standIn(`${asks} ${toldOnce(verdict)} ${to}`), rule, matches },
+      asks: { born: "any", like: standIn(asks) },
+    };
+    made.push(line);
+  }
+  return made;
+}
+
+/** What a chain comes to, in so few words that equal ones are equal. */
+function told({ base }: NftChain, lines: readonly Line[]): string {
+  return `${base?.type ?? ""} ${base?.policy ?? ""} ${lines.map(({ like }) => (like as StandIn).number).join()}`;
+}
+
+function toldMatch(table: NftTable, match: NftMatch): string {
+  if (!("set" in match)) return toldOnce(match);
+  return `${match.kind} ${match.not === true ? "not" : ""} ${setOf(table, match.set).key}`;
+}
+
+function toldOnce(thing: object): string {
+  let text = texts.get(thing);
+  if (text === undefined) texts.set(thing, (text = JSON.stringify(thing)));
+  return text;
+}
+
+const texts = new WeakMap<object, string>();
 
 /** The base chains of a hook by priority. */
 function baseChains(nft: readonly NftTable[], at: At, packet: Packet): readonly Base[] {
@@ -125,21 +187,8 @@ function onDevice(chain: NftChain, oif: string | null): boolean {
   return devices.kind === "all" || (oif !== null && devices.names.includes(oif));
 }
 
-function leftOf(run: Run, chain: NftChain): readonly Line[] {
-  const known = run.lines.left.get(chain);
-  if (known) return known;
-  const made = chain.rules.flatMap((rule) => {
-    const matches = rule.matches.filter((match) => settled(run, match) !== true);
-    return matches.some((match) => settled(run, match) === false)
-      ? []
-      : ([{ born: "any", rule, matches, asks: { born: "any" } }] as const);
-  });
-  run.lines.left.set(chain, made);
-  return made;
-}
-
 /** What devices, family and what the packet carries say of a match by themselves; null: the packet is to be asked. */
-function settled({ packet, at }: Run, match: NftMatch): boolean | null {
+function settled({ packet, at }: Place, match: NftMatch): boolean | null {
   if (match.kind === "iifname") return nameIs(match.name, at.iif) !== (match.not === true);
   if (match.kind === "oifname") return nameIs(match.name, at.oif) !== (match.not === true);
   if (match.kind === "family") return isIp(packet, match.family);
@@ -156,7 +205,7 @@ function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
 
 /** undefined: fell off the end, or returned. */
 function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | undefined {
-  const lines = leftOf(run, chain);
+  const lines = run.lines.left.get(chain) ?? [];
   // who asks whether the mark was changed must see every line that sets it
   const verdict = run.remarks
     ? first(lines, (line) => runLine(run, chain, line))
@@ -277,7 +326,9 @@ export function setOf(table: NftTable, name: string): PrefixSet {
   if (set === undefined) throw new Error(`nft table ${table.name} has no set ${name}`);
   let made = listsOf.get(set.elements);
   if (made === undefined) {
-    made = { key: `@${(setNumber += 1)} ${table.family} ${table.name} ${name}`, prefixes: set.elements };
+    const few = set.elements.length <= smallList;
+    const key = few ? `@ ${set.elements.join()}` : `@${(setNumber += 1)} ${table.family} ${table.name} ${name}`;
+    made = { key, prefixes: set.elements };
     listsOf.set(set.elements, made);
   }
   known.set(name, made);
@@ -287,6 +338,8 @@ export function setOf(table: NftTable, name: string): PrefixSet {
 const setsOf = new WeakMap<NftTable, Map<string, PrefixSet>>();
 const listsOf = new WeakMap<readonly Prefix[], PrefixSet>();
 let setNumber = 0;
+/** Up to here elements are their own name: sets of two plans with the same are one question. */
+const smallList = 256;
 
 function icmpTypeIs(packet: Packet, at: At, family: 4 | 6, types: readonly number[]): boolean {
   if (!isIp(packet, family) || !packet.protocol(family === 4 ? 1 : 58, family === 4 ? 1 : 58)) return false;

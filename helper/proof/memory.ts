@@ -58,6 +58,8 @@ export interface Memory {
   readonly recall: (part: object, key: number) => Summary | undefined;
   readonly remember: (part: object, key: number, summary: Summary) => void;
   readonly covering: (family: Family, side: "source" | "destination", group: number, classes: Classes) => Covering;
+  /** The kinds of routes in a table of this group, always the same list. */
+  readonly laid: (family: Family, group: number, classes: Classes) => readonly Route[];
   readonly withMark: (set: number, mask: number, value: number) => number;
   readonly withSource: (family: Family, set: number, cls: number) => number;
 }
@@ -80,6 +82,7 @@ export function memory(spaces: Readonly<Record<Family, Space>>, shared?: Memory)
   const parts = new Map<object, Map<number, Summary>>();
   const met = new Map<object, Set<number>>();
   const coverings = new Map<string, Covering>();
+  const lists = new Map<string, readonly Route[]>();
   const births = new Map<string, number>();
   const origins = new Map<Origin | null, string>();
   const changed = new Map<string, number>();
@@ -131,6 +134,16 @@ export function memory(spaces: Readonly<Record<Family, Space>>, shared?: Memory)
         routes: answers.map((answer) => space.chain(answer).map((kind) => routes[kind] as Route)),
       };
       coverings.set(key, made);
+      return made;
+    },
+    laid(family, group, { routes }) {
+      const key = `${family} ${group}`;
+      const known = lists.get(key);
+      if (known) return known;
+      const space = spaces[family];
+      const kinds = new Set([...space.answers(group).keys()].flatMap((answer) => space.chain(answer)));
+      const made = [...kinds].map((kind) => routes[kind] as Route);
+      lists.set(key, made);
       return made;
     },
     withMark: (set, mask, value) =>

@@ -59,6 +59,10 @@ export type Flag =
 /** Something with an answer for every packet. `born`: nothing of the origin is asked, or no more than its kind. */
 export interface Part {
   readonly born?: "any" | "kind";
+  /** Parts with the same stand-in come to the same for every packet: what is remembered of one is remembered of all. */
+  readonly like?: object;
+  /** The stand-in names the routes of the tables that are read, too. */
+  readonly tables?: "named";
 }
 
 export interface Packet {
@@ -83,6 +87,8 @@ export interface Packet {
   flag(flag: Flag): boolean;
   /** Routes of a table that cover the destination: longest prefix first, then metric. */
   covering(table: number): readonly Route[];
+  /** The kinds of routes in a table: the same list as long as the table is the same. Of one packet nothing is remembered: []. */
+  laid(table: number): readonly Route[];
   /** As `covering`, for the source: what strict reverse path filtering looks at. */
   coveringSource(table: number): readonly Route[];
   /** A choice that is not the packet's: a multipath leg, an adversary's route. Every option is tried. */
@@ -129,6 +135,23 @@ export interface PacketValue {
 
 /** Protocols whose ports nft's `th sport` and `th dport` see: TCP, UDP, DCCP, SCTP, UDP-Lite (13.8, 13.9). */
 export const portsOf: readonly number[] = [6, 17, 33, 132, 136];
+
+const standIns = new Map<string, StandIn>();
+let madeSoFar = 0;
+
+export interface StandIn {
+  readonly number: number;
+}
+
+/** One object for all things that this text tells. Emptied before it grows large: what comes after is only told anew. */
+export function standIn(text: string): StandIn {
+  const known = standIns.get(text);
+  if (known) return known;
+  if (standIns.size > 50_000) standIns.clear();
+  const made = { number: (madeSoFar += 1) };
+  standIns.set(text, made);
+  return made;
+}
 
 /** What a packet that remembers nothing does: one after the other. */
 export function first<P, T>(parts: readonly P[], of: (part: P) => T | undefined): T | undefined {
