@@ -27,6 +27,7 @@ import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { noteRemoved } from "./removed.ts";
 import { dropNames, entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
 import { isToRestore, sysctlEntries, writeSysctl } from "./sysctl.ts";
+import { openTables } from "./tables.ts";
 
 export interface LinuxOptions {
   readonly native: Native;
@@ -65,6 +66,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   };
   const ports = [native.netlinkPort(sockets.route), native.netlinkPort(sockets.nft)];
   const nftPort = ports[1] ?? 0;
+  const tables = openTables(native, sockets);
   // first of all: an orphan is without protection (5.11)
   adopt(native, sockets, nftPort);
   const journal = openJournal(join(stateDir, "journal.json"));
@@ -100,20 +102,25 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   };
 
   const changeGate = (wanted: Plan, commands: string[]): void => {
-    const have = readTables(native, sockets);
-    const changes = nftChanges(wanted.nft, have, nftPort);
-    if (changes.length === 0) return;
-    carry(carried, have, changes);
-    const [refused] = asked("changing", "the gate", () => native.nftApply(sockets.nft, changes));
-    if (refused !== undefined) {
-      const on = changes[refused.index];
-      throw new KernelError("changing the gate", on === undefined ? "" : (printChange(on)[0] ?? ""), refused.code);
+    for (let round = 0; ; round++) {
+      const have = tables.read();
+      const changes = nftChanges(wanted.nft, have, nftPort);
+      if (changes.length === 0) return;
+      const [refused] = asked("changing", "the gate", () => tables.change(changes));
+      // somebody wrote in between
+      if (refused?.code === "ERESTART" && round < rounds) continue;
+      if (refused !== undefined) {
+        const on = changes[refused.index];
+        throw new KernelError("changing the gate", on === undefined ? "" : (printChange(on)[0] ?? ""), refused.code);
+      }
+      carry(carried, have, changes);
+      for (const change of changes) for (const line of printChange(change)) commands.push(line);
+      return;
     }
-    commands.push(...changes.flatMap(printChange));
   };
 
   const compareGate = (wanted: Plan): void => {
-    const [left] = nftChanges(wanted.nft, readTables(native, sockets), nftPort);
+    const [left] = nftChanges(wanted.nft, tables.read(), nftPort);
     if (left !== undefined) throw notAsPlanned(printChange(left)[0] ?? "");
   };
 
@@ -256,7 +263,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     },
     ask: async (question) =>
       asked("asking", `the way to ${question.to}`, () => native.routeGet(sockets.route, question)),
-    gate: async () => standing(readTables(native, sockets)),
+    gate: async () => standing(tables.read()),
     evidence: async () => readEvidence(resolvConf),
     remove: (things) =>
       inTurn(async () => {
@@ -270,7 +277,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       }),
     apps: async () => apps.standing(),
     reopen: (which) => inTurn(async () => apps.reopen(which)),
-    counters: async () => sum(carried, hits(readTables(native, sockets))),
+    counters: async () => sum(carried, hits(tables.read())),
     close() {
       apps.close();
       native.closeFd(sockets.route);

@@ -274,9 +274,17 @@ export interface Native extends Plain {
   netlinkApply(fd: number, operations: readonly NetlinkOperation[]): readonly Failure[];
   routeGet(fd: number, question: Question): RouteAnswer;
   nftList(fd: number): readonly ListedTable[];
-  nftRead(fd: number, family: NftTable["family"], name: string): ReadTable | null;
-  /** One transaction. Empty: all of it was done. Otherwise nothing was. */
-  nftApply(fd: number, changes: readonly NftChange[]): readonly Failure[];
+  /** The ruleset's: every commit, whoever's, makes it one higher. */
+  nftGeneration(fd: number): number;
+  /** `known`: the elements of sets that need not be asked for. */
+  nftRead(
+    fd: number,
+    family: NftTable["family"],
+    name: string,
+    known?: ReadonlyMap<string, NftSet["elements"]>,
+  ): ReadTable | null;
+  /** One transaction. Empty: all of it was done. Otherwise nothing was: ERESTART, if the generation is another. */
+  nftApply(fd: number, changes: readonly NftChange[], generation?: number): readonly Failure[];
   nftProbe(fd: number): NftFeatures;
   watch(tell: (event: NetlinkEvent) => void): { close(): void };
   wireTap(rules: WireRules): WireTap;
@@ -298,8 +306,18 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
     netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
     routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,
     nftList: (fd) => JSON.parse(addon.nftList(fd)) as readonly ListedTable[],
-    nftRead: (fd, family, name) => JSON.parse(addon.nftRead(fd, family, name)) as ReadTable | null,
-    nftApply: (fd, changes) => JSON.parse(addon.nftApply(fd, JSON.stringify(changes))) as readonly Failure[],
+    nftGeneration: (fd) => addon.nftGeneration(fd),
+    nftRead(fd, family, name, known = new Map()) {
+      const table = JSON.parse(addon.nftRead(fd, family, name, [...known.keys()])) as ReadTable | null;
+      return (
+        table && {
+          ...table,
+          sets: table.sets.map((set) => ({ ...set, elements: known.get(set.name) ?? set.elements })),
+        }
+      );
+    },
+    nftApply: (fd, changes, generation) =>
+      JSON.parse(addon.nftApply(fd, JSON.stringify(changes), generation)) as readonly Failure[],
     nftProbe: (fd) => JSON.parse(addon.nftProbe(fd)) as NftFeatures,
     watch: (tell) =>
       addon.watch((json) => {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 
+import type { Prefix } from "../contract/prefix.ts";
 import type { Facts, KernelFeatures } from "../plan/facts.ts";
 import { tableName } from "../plan/numbers.ts";
 import { KernelError } from "./kernel.ts";
@@ -54,12 +55,18 @@ export function readFacts(
   };
 }
 
-/** Our tables, both families, as far as they are there. */
-export function readTables(native: Native, sockets: Sockets): readonly HaveTable[] {
+/** Our tables, both families, as far as they are there; `known`: elements of a table's sets that need not be read. */
+export function readTables(
+  native: Native,
+  sockets: Sockets,
+  known: (listed: ListedTable) => ReadonlyMap<string, readonly Prefix[]> | undefined = () => undefined,
+): readonly HaveTable[] {
   return listTables(native, sockets).flatMap((listed): HaveTable[] => {
     if (listed.name !== tableName || (listed.family !== "inet" && listed.family !== "netdev")) return [];
     const { family, name } = listed;
-    const table = asked("reading", `nft table ${family} ${name}`, () => native.nftRead(sockets.nft, family, name));
+    const table = asked("reading", `nft table ${family} ${name}`, () =>
+      native.nftRead(sockets.nft, family, name, known(listed)),
+    );
     return table === null ? [] : [{ ...table, listed }];
   });
 }

@@ -8,7 +8,7 @@
 //   gone → addresses gone → link gone.
 // Exceptions come last and go first because each of them is a way round the catch-all; among them the earlier one may
 // be the `block` that guards the later `direct`, so it is laid before it and taken after it.
-import type { InterfaceAddress } from "../contract/prefix.ts";
+import type { InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import type { Facts, RouteFact, RuleFact } from "./facts.ts";
 import { isOwnRoute } from "./forms.ts";
 import { linkName, nexthopIds, priorities, protocolKernel, ranges } from "./numbers.ts";
@@ -59,8 +59,8 @@ export function diff(plan: Plan, facts: Facts): Operation[] {
 
 /** Whether a route that was read is the one that is wanted. The read-back of apply asks the same question. */
 export function sameRoute(want: PlanRoute, have: RouteFact): boolean {
-  if (routeKey(want) !== routeKey(have) || have.protocol !== protocolKernel || have.tos !== 0 || have.from !== null)
-    return false;
+  if (want.table !== have.table || want.prefix !== have.prefix || want.metric !== have.metric) return false;
+  if (have.protocol !== protocolKernel || have.tos !== 0 || have.from !== null) return false;
   switch (want.to.kind) {
     case "nexthop":
       // IPv4 tells a route to a blackhole object as a blackhole (fib_dump_info), IPv6 as unicast
@@ -127,30 +127,51 @@ function diffNexthops(plan: Plan, facts: Facts): Steps {
 }
 
 function diffRoutes(plan: Plan, facts: Facts): Steps {
-  const have = new Map<string, RouteFact[]>();
-  for (const route of facts.routes) {
-    if (!isOwnRoute(route)) continue;
-    const key = routeKey(route);
-    const others = have.get(key);
-    if (others === undefined) have.set(key, [route]);
-    else others.push(route);
-  }
+  const have = byPlace(facts.routes.filter(isOwnRoute));
   const stops: Operation[] = [];
   const ways: Operation[] = [];
   const del: Operation[] = [];
   for (const want of plan.routes) {
-    const key = routeKey(want);
-    const there = have.get(key) ?? [];
-    have.delete(key);
-    const kept = there.findIndex((route) => sameRoute(want, route));
-    if (kept < 0) (isStop(want) ? stops : ways).push({ kind: "route.replace", route: want });
-    // replace takes the first of its key; further ones under the same key are nobody's and go
-    const surplus = there.filter((_, i) => i !== Math.max(kept, 0));
+    const mine = have.get(placeOf(want));
+    const there = mine?.get(want.prefix);
+    mine?.delete(want.prefix);
+    let kept = false;
+    let surplus: readonly RouteFact[] = [];
+    if (Array.isArray(there)) {
+      const at = there.findIndex((route) => sameRoute(want, route));
+      kept = at >= 0;
+      // replace takes the first of its key; further ones under the same key are nobody's and go
+      surplus = there.filter((_, i) => i !== Math.max(at, 0));
+    } else kept = there !== undefined && sameRoute(want, there);
+    if (!kept) (isStop(want) ? stops : ways).push({ kind: "route.replace", route: want });
     for (const route of surplus) del.push({ kind: "route.del", route });
   }
-  for (const rest of have.values()) for (const route of rest) del.push({ kind: "route.del", route });
+  for (const mine of have.values())
+    for (const rest of mine.values())
+      for (const route of Array.isArray(rest) ? rest : [rest]) del.push({ kind: "route.del", route });
   return { add: [...stops, ...ways], del };
 }
+
+/**
+ * Routes by table and metric, then by prefix. With a hundred thousand of them a key of all three, written out, would
+ * take longer than the rest of the comparison; and nearly always one route has it to itself.
+ */
+function byPlace(routes: readonly RouteFact[]): Map<number, Map<Prefix, RouteFact | RouteFact[]>> {
+  const all = new Map<number, Map<Prefix, RouteFact | RouteFact[]>>();
+  for (const route of routes) {
+    const place = placeOf(route);
+    let mine = all.get(place);
+    if (mine === undefined) all.set(place, (mine = new Map<Prefix, RouteFact | RouteFact[]>()));
+    const other = mine.get(route.prefix);
+    if (other === undefined) mine.set(route.prefix, route);
+    else if (Array.isArray(other)) other.push(route);
+    else mine.set(route.prefix, [other, route]);
+  }
+  return all;
+}
+
+/** A prefix says its family. */
+const placeOf = ({ table, metric }: Pick<PlanRoute, "table" | "metric">): number => table * 2 ** 32 + metric;
 
 function diffRules(plan: Plan, facts: Facts): Steps {
   const ours = facts.rules.filter(isOurs);
@@ -182,10 +203,6 @@ function isOurs(rule: RuleFact): boolean {
 
 function isStop(route: PlanRoute): boolean {
   return route.to.kind !== "dev" && route.to.kind !== "nexthop";
-}
-
-function routeKey(route: Pick<PlanRoute, "table" | "prefix" | "metric">): string {
-  return `${route.table} ${route.prefix} ${route.metric}`;
 }
 
 type Selectors = Omit<PlanRule, "family" | "priority" | "action">;

@@ -63,18 +63,18 @@ export function printOperation(op: Operation): string {
 }
 
 export function printRoute(route: PlanRoute): string {
-  const words = [ip(route.family), "route replace"];
   const { to } = route;
-  if (to.kind !== "dev" && to.kind !== "nexthop") words.push(to.kind);
-  words.push(route.prefix);
-  if (to.kind === "nexthop") words.push(`nhid ${to.id}`);
+  const type = to.kind === "dev" || to.kind === "nexthop" ? "" : `${to.kind} `;
+  let by = "";
+  if (to.kind === "nexthop") by = ` nhid ${to.id}`;
   if (to.kind === "dev") {
-    if (to.via !== null) words.push(`via ${to.via}`);
-    words.push(`dev ${to.dev}`);
-    if (to.onlink) words.push("onlink");
-    if (to.src !== null) words.push(`src ${to.src}`);
+    if (to.via !== null) by += ` via ${to.via}`;
+    by += ` dev ${to.dev}`;
+    if (to.onlink) by += " onlink";
+    if (to.src !== null) by += ` src ${to.src}`;
   }
-  return [...words, `table ${route.table} metric ${route.metric} proto kernel`].join(" ");
+  const where = `table ${route.table} metric ${route.metric} proto kernel`;
+  return `${ip(route.family)} route replace ${type}${route.prefix}${by} ${where}`;
 }
 
 function printLink(link: NonNullable<Plan["link"]>): readonly string[] {

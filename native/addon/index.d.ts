@@ -12,9 +12,10 @@ export declare function netlinkRead(fd: number): string;
 export declare function netlinkApply(fd: number, operationsJson: string): string;
 export declare function routeGet(fd: number, questionJson: string): string;
 export declare function nftList(fd: number): string;
-export declare function nftRead(fd: number, family: string, name: string): string;
+export declare function nftGeneration(fd: number): number;
+export declare function nftRead(fd: number, family: string, name: string, known?: string[]): string;
 /** One transaction: an empty list comes back when all was done, refusals when nothing was. */
-export declare function nftApply(fd: number, changesJson: string): string;
+export declare function nftApply(fd: number, changesJson: string, generation?: number): string;
 export declare function nftProbe(fd: number): string;
 
 export interface TunOptions {

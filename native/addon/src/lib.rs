@@ -76,15 +76,20 @@ pub fn nft_list(fd: i32) -> Result<String, String> {
 }
 
 #[napi]
-pub fn nft_read(fd: i32, family: String, name: String) -> Result<String, String> {
-    let family = parse(&format!("{family:?}"))?;
-    text(nft::read::read(fd, family, &name))
+pub fn nft_generation(fd: i32) -> Result<u32, String> {
+    done(nft::generation(fd))
 }
 
 #[napi]
-pub fn nft_apply(fd: i32, changes: String) -> Result<String, String> {
+pub fn nft_read(fd: i32, family: String, name: String, known: Option<Vec<String>>) -> Result<String, String> {
+    let family = parse(&format!("{family:?}"))?;
+    text(nft::read::read(fd, family, &name, &known.unwrap_or_default()))
+}
+
+#[napi]
+pub fn nft_apply(fd: i32, changes: String, generation: Option<u32>) -> Result<String, String> {
     let changes: Vec<nft::change::Change> = parse(&changes)?;
-    text(nft::change::apply(fd, &changes))
+    text(nft::change::apply(fd, &changes, generation))
 }
 
 #[napi]

@@ -85,7 +85,7 @@ pub struct Failure {
 }
 
 /// Empty: done, all of it. Otherwise nothing was changed.
-pub fn apply(fd: RawFd, changes: &[Change]) -> Outcome<Vec<Failure>> {
+pub fn apply(fd: RawFd, changes: &[Change], generation: Option<u32>) -> Outcome<Vec<Failure>> {
     let mut batch = Batch { messages: Vec::new(), places: Vec::new(), sets: 0 };
     for (index, change) in changes.iter().enumerate() {
         if let Err(errno) = batch.add(change) {
@@ -101,7 +101,7 @@ pub fn apply(fd: RawFd, changes: &[Change]) -> Outcome<Vec<Failure>> {
         return Ok(Vec::new());
     }
     let places = batch.places;
-    let refused = transaction(fd, batch.messages).doing("sending an nftables transaction")?;
+    let refused = transaction(fd, batch.messages, generation).doing("sending an nftables transaction")?;
     let place = |sequence: u32| places.get(sequence as usize).copied().unwrap_or(0);
     let mut failures: Vec<Failure> = refused
         .into_iter()

@@ -17,14 +17,16 @@ mod write_match;
 
 use std::os::fd::RawFd;
 
-use crate::netlink::message::{Message, NLM_F_ACK};
+use crate::netlink::message::{Message, NLM_F_ACK, attributes, network_number};
 use crate::netlink::socket::{self, Refused};
-use crate::sys::{self, Errno};
+use crate::sys::{self, Doing, Errno, Outcome};
 
 /// NFNL_SUBSYS_NFTABLES
 const SUBSYSTEM: u16 = 10;
 const NFNL_MSG_BATCH_BEGIN: u16 = 16;
 const NFNL_MSG_BATCH_END: u16 = 17;
+const NFNL_BATCH_GENID: u16 = 1;
+const NFTA_GEN_ID: u16 = 1;
 /// NFPROTO_*
 const INET: u8 = 1;
 const NETDEV: u8 = 5;
@@ -51,6 +53,7 @@ const DELSET: u16 = 11;
 const NEWSETELEM: u16 = 12;
 const GETSETELEM: u16 = 13;
 const DELSETELEM: u16 = 14;
+const GETGEN: u16 = 16;
 
 // the attributes that writing and reading share
 const NFTA_TABLE_NAME: u16 = 1;
@@ -96,12 +99,17 @@ fn message(kind: u16, flags: u16, family: u8) -> Message {
 /// All messages or none. What comes back are the refusals, by place in the list; empty: it is done.
 ///
 /// The whole batch is one datagram, and the kernel commits inside `send`. A refusal of the commit itself is answered to
-/// the batch's first message; it is told as the refusal of place 0.
-fn transaction(fd: RawFd, batch: Vec<Message>) -> Result<Vec<Refused>, Errno> {
+/// the batch's first message; it is told as the refusal of place 0. `generation`: the one of the ruleset that the changes
+/// were made for; at another the kernel does nothing and says ERESTART (nfnetlink_rcv_batch).
+fn transaction(fd: RawFd, batch: Vec<Message>, generation: Option<u32>) -> Result<Vec<Refused>, Errno> {
     socket::drain(fd);
     let bracket = |kind| Message::new(kind, 0, &[0, 0, 0, SUBSYSTEM as u8]);
     let length = batch.len() as u32;
-    let mut bytes = bracket(NFNL_MSG_BATCH_BEGIN).finish(0, 0);
+    let mut begin = bracket(NFNL_MSG_BATCH_BEGIN);
+    if let Some(generation) = generation {
+        begin.network_word(NFNL_BATCH_GENID, generation);
+    }
+    let mut bytes = begin.finish(0, 0);
     for (place, message) in batch.into_iter().enumerate() {
         // the last answers in any case: a batch without a trace in the queue was not worked off
         let ack = if place as u32 + 1 == length { NLM_F_ACK } else { 0 };
@@ -115,6 +123,15 @@ fn transaction(fd: RawFd, batch: Vec<Message>) -> Result<Vec<Refused>, Errno> {
         one.sequence = one.sequence.saturating_sub(1);
     }
     Ok(refused)
+}
+
+/// Every commit, whoever's, makes it one higher.
+pub fn generation(fd: RawFd) -> Outcome<u32> {
+    let answer = socket::ask(fd, message(GETGEN, 0, 0), |m| {
+        attributes(m.body, GENERIC).find(|(kind, _)| *kind == NFTA_GEN_ID).map(|(_, value)| network_number(value))
+    });
+    let told = answer.map_err(|refused| refused.errno).and_then(|told| told.ok_or(Errno(libc::EBADMSG)));
+    told.doing("reading the generation of nftables")
 }
 
 /// A datagram must fit the send buffer (netlink_sendmsg: EMSGSIZE).

@@ -52,7 +52,7 @@ fn accepts(fd: RawFd, flags: u32, devices: Option<Devices>) -> Result<bool, Errn
     let mut fails = message(DELCHAIN, 0, NETDEV);
     fails.text(NFTA_CHAIN_TABLE, SCRATCH).text(NFTA_CHAIN_NAME, "nosuch");
     batch.push(fails);
-    let refused = match transaction(fd, batch) {
+    let refused = match transaction(fd, batch, None) {
         Ok(refused) => refused,
         // no nftables in this kernel at all
         Err(Errno(libc::EPROTONOSUPPORT | libc::ENOPROTOOPT | libc::ECONNREFUSED)) => return Ok(false),

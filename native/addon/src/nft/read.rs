@@ -40,7 +40,8 @@ struct Set {
     name: String,
     #[serde(rename = "type")]
     kind: SetType,
-    elements: Vec<String>,
+    /// None: not asked for.
+    elements: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -82,15 +83,15 @@ pub fn list(fd: RawFd) -> Outcome<Vec<Listed>> {
     .doing("reading nftables tables")
 }
 
-/// One table whole; None: it is not there.
-pub fn read(fd: RawFd, family: TableFamily, name: &str) -> Outcome<Option<Table>> {
+/// One table, whole but for the elements of the sets in `known`; None: it is not there.
+pub fn read(fd: RawFd, family: TableFamily, name: &str, known: &[String]) -> Outcome<Option<Table>> {
     let Some(listed) =
         list(fd)?.into_iter().find(|t| t.family == family_name(family.number()) && t.name == name)
     else {
         return Ok(None);
     };
     let read = || -> Result<Table, Errno> {
-        let (sets, anonymous) = read_sets(fd, family.number(), name)?;
+        let (sets, anonymous) = read_sets(fd, family.number(), name, known)?;
         let mut chains = read_chains(fd, family.number(), name)?;
         read_rules(fd, family, name, &anonymous, &mut chains)?;
         let owned = listed.flags & TABLE_F_OWNER != 0;
@@ -101,7 +102,12 @@ pub fn read(fd: RawFd, family: TableFamily, name: &str) -> Outcome<Option<Table>
 
 type Anonymous = Vec<(String, Vec<u8>)>;
 
-fn read_sets(fd: RawFd, family: u8, table: &str) -> Result<(Vec<Set>, Anonymous), Errno> {
+fn read_sets(
+    fd: RawFd,
+    family: u8,
+    table: &str,
+    known: &[String],
+) -> Result<(Vec<Set>, Anonymous), Errno> {
     let mut request = message(GETSET, 0, family);
     request.text(NFTA_SET_TABLE, table);
     let found = dump(fd, &request, |m| {
@@ -119,17 +125,20 @@ fn read_sets(fd: RawFd, family: u8, table: &str) -> Result<(Vec<Set>, Anonymous)
     let mut sets = Vec::new();
     let mut anonymous = Vec::new();
     for (name, flags, length) in found {
-        let keys = read_elements(fd, family, table, &name)?;
-        match (flags & NFT_SET_ANONYMOUS != 0, length) {
-            (true, 1) => anonymous.push((name, keys.into_iter().flat_map(|(key, _)| key).collect())),
-            (false, 4) => {
-                sets.push(Set { name, kind: SetType::Ipv4Addr, elements: interval::read(keys, 4) });
+        let kind = match (flags & NFT_SET_ANONYMOUS != 0, length) {
+            (true, 1) => {
+                let keys = read_elements(fd, family, table, &name)?;
+                anonymous.push((name, keys.into_iter().flat_map(|(key, _)| key).collect()));
+                continue;
             }
-            (false, 16) => {
-                sets.push(Set { name, kind: SetType::Ipv6Addr, elements: interval::read(keys, 16) });
-            }
-            _ => {}
-        }
+            (false, 4) => SetType::Ipv4Addr,
+            (false, 16) => SetType::Ipv6Addr,
+            _ => continue,
+        };
+        let asked = !known.contains(&name);
+        let keys = if asked { Some(read_elements(fd, family, table, &name)?) } else { None };
+        let elements = keys.map(|keys| interval::read(keys, length as usize));
+        sets.push(Set { name, kind, elements });
     }
     Ok((sets, anonymous))
 }
