@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Prefix } from "../contract/prefix.ts";
 import type { Native, NftChange } from "./native.ts";
-import { openTables } from "./tables.ts";
+import { openTables, type Tables } from "./tables.ts";
 
 const elements = Array.from({ length: 3000 }, (_, i) => `192.0.${i >> 8}.${i & 255}/32` as Prefix);
 const own = { family: "inet", table: "culvert" } as const;
@@ -56,7 +56,12 @@ test("an owned table is known whatever others write elsewhere", () => {
 });
 
 /** nftables with one table of ours and one set in it, as far as these questions go. */
-function machine({ owner }: { owner: number | null }) {
+function machine({ owner }: { owner: number | null }): {
+  readonly tables: Tables;
+  readonly listings: () => number;
+  readonly othersWrite: (now: readonly Prefix[] | null) => void;
+  readonly afterCommit: (work: () => void) => void;
+} {
   let generation = 5;
   let standing: readonly Prefix[] = [];
   let listings = 0;

@@ -135,15 +135,11 @@ function diffRoutes(plan: Plan, facts: Facts): Steps {
     const mine = have.get(placeOf(want));
     const there = mine?.get(want.prefix);
     mine?.delete(want.prefix);
-    let kept = false;
-    let surplus: readonly RouteFact[] = [];
-    if (Array.isArray(there)) {
-      const at = there.findIndex((route) => sameRoute(want, route));
-      kept = at >= 0;
-      // replace takes the first of its key; further ones under the same key are nobody's and go
-      surplus = there.filter((_, i) => i !== Math.max(at, 0));
-    } else kept = there !== undefined && sameRoute(want, there);
+    const at = Array.isArray(there) ? there.findIndex((route) => sameRoute(want, route)) : -1;
+    const kept = at >= 0 || (there !== undefined && !Array.isArray(there) && sameRoute(want, there));
     if (!kept) (isStop(want) ? stops : ways).push({ kind: "route.replace", route: want });
+    // replace takes the first of its key; further ones under the same key are nobody's and go
+    const surplus = Array.isArray(there) ? there.filter((_, i) => i !== Math.max(at, 0)) : [];
     for (const route of surplus) del.push({ kind: "route.del", route });
   }
   for (const mine of have.values())

@@ -22,6 +22,8 @@ export interface Classes {
   readonly by: By;
   readonly spaces: Readonly<Record<Family, Space>>;
   readonly groups: Readonly<Record<Family, ReadonlyMap<string, number>>>;
+  /** Of its tables: the same where they are. */
+  readonly number: number;
   /** The groups of the tables of one machine. */
   readonly tables: Readonly<Record<Family, ReadonlyMap<number, number>>>;
   /** The classes in a set, found once for each question that is asked again and again. */
@@ -102,10 +104,17 @@ export function classifyAll(sets: Iterable<PrefixSet>, machines: readonly Tables
   const spaces = { 4: builders[4].build(), 6: builders[6].build() };
   const members = { 4: new Map<PrefixSet, bigint>(), 6: new Map<PrefixSet, bigint>() };
   const shared = memory(spaces);
-  return tables.map((t) => ({
-    ...{ by, spaces, groups, members, tables: t, routes: kinds },
-    memory: { shared, own: memory(spaces, shared) },
-  }));
+  // machines with the same tables remember together
+  const owns = new Map<string, { readonly number: number; readonly own: Memory }>();
+  return tables.map((t) => {
+    const text = JSON.stringify([[...t[4]], [...t[6]]]);
+    const mine = owns.get(text) ?? { number: owns.size + 1, own: memory(spaces, shared) };
+    owns.set(text, mine);
+    return {
+      ...{ by, spaces, groups, members, tables: t, routes: kinds, number: mine.number },
+      memory: { shared, own: mine.own },
+    };
+  });
 }
 
 type Builders = Readonly<Record<Family, SpaceBuilder>>;

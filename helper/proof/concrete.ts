@@ -36,6 +36,7 @@ export function concrete(value: PacketValue, routes: readonly Route[]): Packet {
     ct: (states) => (value.ct & states) !== 0,
     flag: (flag) => value.flags.includes(flag),
     covering: (table) => covering(table, value.destination),
+    tables: 0,
     laid: () => [],
     coveringSource: (table) => covering(table, source),
     choose: (what, options) => options[value.choices[what] ?? 0] ?? options[0],

@@ -105,6 +105,7 @@ function asking(classes: Classes, start: Cube, stack: Cube[]): { packet: Packet;
       return false;
     },
     covering: (table) => covering("destination", table),
+    tables: 0,
     laid: () => [],
     coveringSource: (table) => covering("source", table),
     summed: (_part, of) => of(packet),

@@ -3,7 +3,7 @@
 // turn comes. Whole parts of the way (a hook, a table's answer, what the policy wants of a packet) are summed up once for
 // all packets: which of them come to which end. After that they are one question with a few answers.
 import type { Classes, Cube, Visit } from "./classes.ts";
-import { diagramOf, everyPacket, type Memory, type Outcome } from "./memory.ts";
+import { diagramOf, type Memory, type Outcome, type Row } from "./memory.ts";
 import type { Route } from "./machine.ts";
 import type { Origin, Packet, Part } from "./packet.ts";
 
@@ -63,6 +63,7 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
     any: shared.bornAs(family, carries, null),
     kind: shared.bornAs(family, carries, kindOf(origin)),
   };
+  const every = shared.every(family, carries);
   let waiting: Waiting[] = all === 0 ? [] : [{ set: all, answers: [] }];
   let set = 0;
   let answers: number[] = [];
@@ -119,25 +120,22 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
   /** Every way `of` can go from here for the packets of `from`; sets and changes are said of the packet as it was born. */
   const sumUp = <T>(from: number, base: Changes, of: (packet: Packet) => T, name?: (value: T) => string): Outcome[] => {
     const outside = { waiting, set, answers, at, changes, met, start };
-    const outcomes = gathering(shared);
+    const outcomes = gathering(shared, [], name && ((value) => name(value as T)));
     waiting = [{ set: from, answers: [] }];
     start = base;
     for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
       begin(one);
       const value = of(packet);
       count += 1;
-      outcomes.add(value, name === undefined ? value : name(value), changes, set, met);
+      outcomes.add({ value, changes, set, met });
     }
     ({ waiting, set, answers, at, changes, met, start } = outside);
     return outcomes.all;
   };
   /** What read a table holds for this machine, anything else for all of them. */
   const lastsAs = (): Memory => (readTables ? own : shared);
-  /**
-   * What a part comes to, said of any packet that reaches it; undefined: walk it for the packets at hand. Many parts are met
-   * once, by few packets: only what is met again is summed up for all.
-   */
-  const recall = <T>(part: Part, of: (packet: Packet) => T, name?: (value: T) => string): Outcome[] | undefined => {
+  /** What a part comes to, said of any packet that reaches it: remembered for all that reach it by other ways. */
+  const recall = <T>(part: Part, of: (packet: Packet) => T, name?: (value: T) => string): readonly Outcome[] => {
     const key = births[part.born ?? "here"] * 64 + changes.choices;
     const told = part.like ?? part;
     const known = shared.recall(told, key) ?? own.recall(told, key);
@@ -145,24 +143,15 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
       readTables ||= known.readTables;
       return known.outcomes;
     }
-    if (shared.isNew(told, key)) return undefined;
     const before = readTables;
     readTables = false;
-    const outcomes = sumUp(everyPacket(shared, family, carries), { ...unchanged, choices: changes.choices }, of, name);
+    const outcomes = sumUp(every, { ...unchanged, choices: changes.choices }, of, name);
     (part.tables === "named" ? shared : lastsAs()).remember(told, key, { outcomes, readTables });
     readTables ||= before;
     return outcomes;
   };
-  /** The same for packets of a set that have come this far. */
-  const endsOf = <T>(
-    from: number,
-    base: Changes,
-    part: Part,
-    of: (packet: Packet) => T,
-    name?: (value: T) => string,
-  ): readonly Outcome[] => {
-    const known = recall(part, of, name);
-    if (known === undefined) return sumUp(from, base, of, name);
+  /** Of packets of a set that have come this far those that come to each outcome. */
+  const reaching = (known: readonly Outcome[], from: number, base: Changes): Outcome[] => {
     const ends: Outcome[] = [];
     for (const outcome of known) {
       const some = d.and(from, here(outcome.set));
@@ -170,41 +159,63 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
     }
     return ends;
   };
-  /** All that `parts` come to in order, for the packets there are: those for which one says nothing go on to the next. */
+  /**
+   * All that `parts` come to in order, of any packet: those for which one says nothing go on to the next. Rows that begin with
+   * the same parts share what these come to.
+   */
   const inOrder = <P extends Part, T>(
     parts: readonly P[],
     of: (part: P, packet: Packet) => T | undefined,
     name: ((value: T) => string) | undefined,
-  ): Outcome[] => {
+  ): readonly Outcome[] => {
+    const named: Name | undefined = name && ((value) => (value === undefined ? "" : name(value as T)));
     const outside = changes;
-    const named = name && ((value: T | undefined) => (value === undefined ? "" : name(value)));
-    const ends = gathering(shared);
-    // what changed the packet and said nothing is told apart from what did not
-    let open: { set: number; changes: Changes; met: Outcome["met"] }[] = [{ set, changes, met: [] }];
+    const before = readTables;
+    const { choices } = changes;
+    let row = shared.row(births.any * 64 + choices, () => ({
+      ...{ ends: [], readTables: false, unnamed: false },
+      open: [{ value: undefined, set: every, changes: { ...unchanged, choices }, met: [] }],
+    }));
     for (const part of parts) {
-      const next: typeof open = [];
-      for (const one of open) {
-        changes = one.changes;
-        for (const outcome of endsOf(one.set, one.changes, part, (asked) => of(part, asked), named)) {
-          const whats = outcome.met.length === 0 ? one.met : [...one.met, ...outcome.met];
-          if (outcome.value !== undefined) {
-            ends.add(outcome.value, named?.(outcome.value as T) ?? outcome.value, outcome.changes, outcome.set, whats);
-            continue;
-          }
-          const same = next.find((o) => alike(o.changes, outcome.changes));
-          if (same === undefined) next.push({ set: outcome.set, changes: outcome.changes, met: whats });
-          else {
-            same.set = d.or(same.set, outcome.set);
-            same.met = [...same.met, ...whats];
-          }
-        }
+      if (row.open.length === 0) break;
+      const told = part.like ?? part;
+      const key = births[part.born ?? "here"];
+      let next: Row | undefined = shared.next(row, told, key) ?? own.next(row, told, key);
+      if (next === undefined) {
+        readTables = false;
+        const say = (one: Outcome): readonly Outcome[] => {
+          changes = one.changes;
+          return reaching(
+            recall(part, (asked) => of(part, asked), named),
+            one.set,
+            one.changes,
+          );
+        };
+        const made = onward(row, say, named);
+        next = { ...made, ...alsoRead(row, part) };
+        (next.unnamed ? own : shared).keepNext(row, told, key, next);
       }
-      open = next;
-      if (open.length === 0) break;
+      row = next;
     }
-    for (const one of open) ends.add(undefined, named?.(undefined), one.changes, one.set, one.met);
     changes = outside;
-    return ends.all;
+    readTables = before || row.readTables;
+    return [...row.ends, ...row.open];
+  };
+  const alsoRead = (row: Row, part: Part): Pick<Row, "readTables" | "unnamed"> => ({
+    readTables: row.readTables || readTables,
+    unnamed: row.unnamed || (readTables && part.tables !== "named"),
+  });
+  /** A row with one part more. */
+  const onward = (row: Row, said: (one: Outcome) => readonly Outcome[], named: Name | undefined) => {
+    const ends = gathering(shared, row.ends, named);
+    const open = gathering(shared, [], named);
+    for (const one of row.open)
+      for (const outcome of said(one)) {
+        const met = outcome.met.length === 0 ? one.met : [...one.met, ...outcome.met];
+        // what changed the packet and said nothing is told apart from what did not
+        (outcome.value === undefined ? open : ends).add({ ...outcome, met });
+      }
+    return { ends: ends.all, open: open.all };
   };
   /** Goes on with the packets of one outcome, and leaves those of the others waiting. */
   const oneOf = (outcomes: readonly Outcome[]): unknown => {
@@ -251,6 +262,7 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
     // without first: the plainest packet is walked first
     flag: (flag) => !decide(questions.without(flag)),
     covering: (table) => covering("destination", table),
+    tables: classes.number,
     laid: (table) => {
       const group = tables.get(table);
       return group === undefined ? noRoutes : shared.laid(family, group, classes);
@@ -264,7 +276,7 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
     },
     summed<T>(part: Part, of: (packet: Packet) => T, name?: (value: T) => string): T {
       const known = at < answers.length;
-      return (known ? taken() : oneOf(endsOf(set, changes, part, of, name))) as T;
+      return (known ? taken() : oneOf(reaching(recall(part, of, name), set, changes))) as T;
     },
     firstOf<P extends Part, T>(
       parts: readonly P[],
@@ -272,7 +284,7 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
       name?: (value: T) => string,
     ): T | undefined {
       const known = at < answers.length;
-      return (known ? taken() : oneOf(inOrder(parts, of, name))) as T | undefined;
+      return (known ? taken() : oneOf(reaching(inOrder(parts, of, name), set, changes))) as T | undefined;
     },
     setMark(mask, value) {
       const { markMask, markValue } = changes;
@@ -321,26 +333,28 @@ function asking(classes: Classes, cube: Cube, all: number): Asked {
   };
 }
 
-/** Ends that are the same are one. */
-function gathering(memory: Memory) {
+/** Values of one name are the same. */
+type Name = (value: unknown) => string;
+
+/** Ends that are the same, those there were before included, are one. */
+function gathering(memory: Memory, before: readonly Outcome[], name: Name | undefined) {
   const all: Outcome[] = [];
   const found = new Map<unknown, Outcome[]>();
-  return {
-    all,
-    add(value: unknown, key: unknown, changes: Changes, set: number, met: Outcome["met"]): void {
-      let same = found.get(key);
-      if (same === undefined) found.set(key, (same = []));
-      const twin = same.find((o) => alike(o.changes, changes));
-      if (twin === undefined) {
-        const made = { value, changes, met, set };
-        same.push(made);
-        all.push(made);
-        return;
-      }
-      twin.set = memory.d.or(twin.set, set);
-      if (met.length > 0) twin.met = [...twin.met, ...met];
-    },
+  const add = (end: Outcome): void => {
+    const key = name === undefined ? end.value : name(end.value);
+    let same = found.get(key);
+    if (same === undefined) found.set(key, (same = []));
+    const twin = same.find((o) => alike(o.changes, end.changes));
+    if (twin === undefined) {
+      same.push(end);
+      all.push(end);
+      return;
+    }
+    twin.set = memory.d.or(twin.set, end.set);
+    if (end.met.length > 0) twin.met = [...twin.met, ...end.met];
   };
+  for (const end of before) add({ ...end });
+  return { all, add };
 }
 
 const noRoutes: readonly Route[] = [];

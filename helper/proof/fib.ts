@@ -3,7 +3,7 @@
 import { hostPrefix, lengthOf, type Address, type Family, type Prefix } from "../contract/prefix.ts";
 import type { RuleFact } from "../plan/facts.ts";
 import { ownRule, type Link, type Machine, type Route } from "./machine.ts";
-import { standIn, type Packet, type Part, type PrefixSet } from "./packet.ts";
+import { standIn, type Packet, type Part, type PrefixSet, type StandIn } from "./packet.ts";
 
 export interface Flow {
   /** null: made on this machine, which rules call `iif lo` (8.8, 8.9) */
@@ -35,7 +35,7 @@ const routeErrno = { unreachable: "EHOSTUNREACH", prohibit: "EACCES", blackhole:
 const ruleErrno = { unreachable: "ENETUNREACH", prohibit: "EACCES", blackhole: "EINVAL" } as const;
 
 export function lookup(machine: Machine, packet: Packet, flow: Flow): Decision {
-  const asked = askedBy(machine, packet.family, flow);
+  const asked = askedBy(machine, packet, flow);
   return packet.summed(asked, (one) => decide(machine, one, flow, asked), endOf);
 }
 
@@ -116,45 +116,65 @@ interface Asked extends Part {
 }
 
 interface AskedRule extends Part {
+  readonly like: StandIn;
   readonly rule: RuleFact;
   /** all selectors together */
   readonly selects: Part;
+  readonly table: Part;
 }
 
 /**
- * One for machines that differ in nothing that routing reads: what is remembered under it is remembered for all of them,
- * so of many faults only those are walked that can change a way.
+ * The likeness of rules and of all of them together names everything they read: the rule, what of its table is there and
+ * alive, and the flow as far as it is asked. So of many faults only those are walked anew that can change a way, and from
+ * the first rule on that they change.
  */
-function askedBy(machine: Machine, family: Family, flow: Flow): Asked {
+function askedBy(machine: Machine, packet: Packet, flow: Flow): Asked {
+  const { family } = packet;
   let flows = askedOf.get(machine);
   if (flows === undefined) askedOf.set(machine, (flows = new Map<string, Asked>()));
-  const name = flowName(family, flow);
+  const name = `${packet.tables} ${family} ${flowName(flow)}`;
   const known = flows.get(name);
   if (known) return known;
   const rules = machine.rules
     .filter((rule) => rule.family === family && (rule.not || namesDevices(rule, flow, machine)))
-    .map((rule): AskedRule => askedRule(machine, rule, flow, name));
-  const read = `${readByRoutes(machine)} ${name}`;
-  const made = { born: "any", like: standIn(`${read} ${rules.map((r) => textOf(r.rule)).join()}`), rules } as const;
+    .map((rule): AskedRule => askedRule(machine, packet, rule, flow));
+  // a jump depends on whether its target is there, for whatever device
+  const jumps = rules.some(({ rule }) => rule.action.kind === "goto");
+  const targets = jumps ? machine.rules.filter((r) => r.family === family).map((r) => r.priority) : [];
+  const parts = rules.map((r) => r.like.number).join();
+  const like = standIn(`asked ${targets.join()} ${earlyText(machine, family, flow)} ${parts}`);
+  const made = { born: "any", like, tables: "named", rules } as const;
   flows.set(name, made);
   return made;
 }
 
 const askedOf = new WeakMap<Machine, Map<string, Asked>>();
 
-const flowName = (family: Family, { iif, oif, sourceKnown, kernel }: Flow): string =>
-  `${family} ${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+const flowName = ({ iif, oif, sourceKnown, kernel }: Flow): string =>
+  `${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
 
-function askedRule(machine: Machine, rule: RuleFact, flow: Flow, name: string): AskedRule {
+/** What IPv4 reads beside its rules: where a failed lookup ends, and where multicast leaves. */
+function earlyText(machine: Machine, family: Family, { iif, oif, sourceKnown }: Flow): string {
+  if (family === 6 || iif !== null) return "";
+  if (oif !== null) return `${oif} ${usableLink(machine, oif) === undefined ? "down" : "up"}`;
+  if (!sourceKnown) return "";
+  return JSON.stringify(machine.addresses.map((a) => [a.link, a.address, usableLink(machine, a.link) !== undefined]));
+}
+
+function askedRule(machine: Machine, packet: Packet, rule: RuleFact, flow: Flow): AskedRule {
   const { iif, sourceKnown, kernel } = flow;
-  // devices are named by the flow, but where `not` turns that round
-  const by = rule.not
-    ? `${name} ${loopbackName(machine)}`
-    : `${iif === null ? "here" : ""} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
-  const text = textOf(rule);
+  const here = `${iif === null ? "here" : ""} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+  // devices are named by the flow already, but where `not` turns that round
+  const by = rule.not ? `${flowName(flow)} ${loopbackName(machine)}` : here;
+  const { family } = packet;
+  const selects = standIn(`selects ${family} ${by} ${textOf(rule)}`);
+  const { action } = rule;
+  const table = action.kind === "lookup" ? tableLike(machine, packet, flow, action.table, rule) : null;
   return {
-    ...{ born: "any", rule, like: standIn(`${readByRoutes(machine)} ${name} ${text}`) },
-    selects: { born: "any", like: standIn(`${by} ${text}`) },
+    like: standIn(`rule ${textOf(rule)} ${selects.number} ${table?.number ?? ""}`),
+    selects: { born: "any", like: selects },
+    table: { born: "any", tables: "named", ...(table !== null && { like: table }) },
+    ...{ born: "any", tables: "named", rule },
   };
 }
 
@@ -167,25 +187,41 @@ function textOf(rule: RuleFact): string {
 
 const texts = new WeakMap<RuleFact, string>();
 
-/** Everything of a machine that this file reads but rules and the routes themselves. */
-function readByRoutes(machine: Machine): number {
-  const known = readings.get(machine);
-  if (known !== undefined) return known;
-  const { links, addresses, nexthops, sysctls, fault, planned } = machine;
-  const ignoring = Object.entries(sysctls).filter(([key, value]) => key.includes("linkdown") && value === "1");
-  const withCarrier = nexthops.size > 0 || ignoring.length > 0;
-  const text = JSON.stringify([
-    [...links.values()].map((l) => [l.name, l.up, l.loopback, withCarrier && l.carrier]),
-    addresses.map((a) => [a.link, a.address]),
-    [...nexthops],
-    ...[ignoring, fault, planned],
-  ]);
-  const { number } = standIn(text);
-  readings.set(machine, number);
+/** The same for all machines in which the same of a table's routes are there and alive. */
+function tableLike(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): StandIn {
+  const whose = ownRule(rule) ? "ours" : rule.priority;
+  const from = flow.sourceKnown ? "from" : "";
+  const alive = aliveIn(machine, packet.laid(table));
+  return standIn(
+    `table ${packet.family} ${table} ${flow.oif ?? "/"} ${from} ${rule.suppressPrefixLength ?? ""} ${whose} ${alive}`,
+  );
+}
+
+/** Which routes of a table are there in this machine, and by which legs. */
+function aliveIn(machine: Machine, laid: readonly Route[]): number {
+  let known = alive.get(machine);
+  if (known === undefined) alive.set(machine, (known = new Map<readonly Route[], number>()));
+  let found = known.get(laid);
+  if (found === undefined) {
+    const each = laid.map((route) =>
+      present(machine, route) ? legsOf(machine, route).map((leg) => [leg.dev, leg.via]) : 0,
+    );
+    found = standIn(`routes ${listNumber(laid)} ${loopbackUp(machine)} ${JSON.stringify(each)}`).number;
+    known.set(laid, found);
+  }
+  return found;
+}
+
+const alive = new WeakMap<Machine, Map<readonly Route[], number>>();
+
+function listNumber(laid: readonly Route[]): number {
+  let number = lists.get(laid);
+  if (number === undefined) lists.set(laid, (number = listsSoFar += 1));
   return number;
 }
 
-const readings = new WeakMap<Machine, number>();
+const lists = new WeakMap<readonly Route[], number>();
+let listsSoFar = 0;
 
 function byRules(machine: Machine, packet: Packet, flow: Flow, { rules }: Asked): Decision {
   const found = rules.some(({ rule }) => rule.action.kind === "goto")
@@ -269,45 +305,8 @@ const withPorts = (packet: Packet): boolean =>
 
 /** undefined: nothing here, the next rule decides (1.1-1.4). */
 function inTable(machine: Machine, packet: Packet, flow: Flow, table: number, asked: AskedRule): Decision | undefined {
-  const part = tablePart(machine, packet, flow, table, asked.rule);
-  return packet.summed(part, (one) => ofTable(machine, one, flow, table, asked.rule), endOf);
+  return packet.summed(asked.table, (one) => ofTable(machine, one, flow, table, asked.rule), endOf);
 }
-
-/** The same for all machines in which the same of a table's routes are there and alive. */
-function tablePart(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Part {
-  const whose = ownRule(rule) ? "ours" : rule.priority;
-  const from = flow.sourceKnown ? "from" : "";
-  const alive = aliveIn(machine, packet.laid(table));
-  const text = `${packet.family} ${table} ${flow.oif ?? "/"} ${from} ${rule.suppressPrefixLength ?? ""} ${whose} ${alive}`;
-  return { born: "any", like: standIn(text), tables: "named" };
-}
-
-/** Which routes of a table are there in this machine, and by which legs. */
-function aliveIn(machine: Machine, laid: readonly Route[]): number {
-  let known = alive.get(machine);
-  if (known === undefined) alive.set(machine, (known = new Map<readonly Route[], number>()));
-  let found = known.get(laid);
-  if (found === undefined) {
-    const each = laid.map((route) =>
-      present(machine, route) ? legsOf(machine, route).map((leg) => [leg.dev, leg.via]) : 0,
-    );
-    const list = listNumber(laid);
-    found = standIn(`${list} ${loopbackUp(machine)} ${JSON.stringify(each)}`).number;
-    known.set(laid, found);
-  }
-  return found;
-}
-
-const alive = new WeakMap<Machine, Map<readonly Route[], number>>();
-
-function listNumber(laid: readonly Route[]): number {
-  let number = lists.get(laid);
-  if (number === undefined) lists.set(laid, (number = listsSoFar += 1));
-  return number;
-}
-
-const lists = new WeakMap<readonly Route[], number>();
-let listsSoFar = 0;
 
 function ofTable(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): Decision | undefined {
   const routes = packet.covering(table).filter((route) => present(machine, route));

@@ -39,6 +39,15 @@ interface Summary {
   readonly readTables: boolean;
 }
 
+/** What the first parts of a row come to: ends, and the packets of which they said nothing. */
+export interface Row {
+  readonly ends: readonly Outcome[];
+  readonly open: readonly Outcome[];
+  readonly readTables: boolean;
+  /** Some part read a table that its stand-in does not name. */
+  readonly unnamed: boolean;
+}
+
 /** The answers of a table: for each the classes that get it, and the routes that cover them. */
 interface Covering {
   readonly answers: readonly number[];
@@ -53,8 +62,13 @@ export interface Memory {
   readonly outcomes: Outcome[];
   /** A number for packets of this birth; `origin` null: whatever it is. */
   readonly bornAs: (family: Family, carries: Carries, origin: Origin | null) => number;
-  /** Whether it is the first time that this part is met. */
-  readonly isNew: (part: object, key: number) => boolean;
+  /** All packets of a family that carry this. */
+  readonly every: (family: Family, carries: Carries) => number;
+  /** The row without parts. */
+  readonly row: (key: number, make: () => Row) => Row;
+  /** A row with one part more. */
+  readonly next: (row: Row, part: object, key: number) => Row | undefined;
+  readonly keepNext: (row: Row, part: object, key: number, next: Row) => void;
   readonly recall: (part: object, key: number) => Summary | undefined;
   readonly remember: (part: object, key: number, summary: Summary) => void;
   readonly covering: (family: Family, side: "source" | "destination", group: number, classes: Classes) => Covering;
@@ -80,7 +94,9 @@ export interface Questions {
 export function memory(spaces: Readonly<Record<Family, Space>>, shared?: Memory): Memory {
   const d = shared?.d ?? diagrams();
   const parts = new Map<object, Map<number, Summary>>();
-  const met = new Map<object, Set<number>>();
+  const everyone = new Map<string, number>();
+  const rows = new Map<number, Row>();
+  const onward = new Map<Row, Map<object, Map<number, Row>>>();
   const coverings = new Map<string, Covering>();
   const lists = new Map<string, readonly Route[]>();
   const births = new Map<string, number>();
@@ -107,12 +123,26 @@ export function memory(spaces: Readonly<Record<Family, Space>>, shared?: Memory)
       births.set(key, births.size);
       return births.size - 1;
     },
-    isNew(part, key) {
-      const known = met.get(part);
-      if (known === undefined) met.set(part, new Set([key]));
-      else if (known.has(key)) return false;
-      else known.add(key);
-      return true;
+    every(family, carries) {
+      const key = `${family} ${carries}`;
+      const known = everyone.get(key);
+      if (known !== undefined) return known;
+      const made = everyPacket(this, family, carries);
+      everyone.set(key, made);
+      return made;
+    },
+    row(key, make) {
+      const known = rows.get(key) ?? make();
+      rows.set(key, known);
+      return known;
+    },
+    next: (row, part, key) => onward.get(row)?.get(part)?.get(key),
+    keepNext(row, part, key, next) {
+      let from = onward.get(row);
+      if (from === undefined) onward.set(row, (from = new Map<object, Map<number, Row>>()));
+      const known = from.get(part);
+      if (known === undefined) from.set(part, new Map([[key, next]]));
+      else known.set(key, next);
     },
     recall: (part, key) => parts.get(part)?.get(key),
     remember(part, key, summary) {
@@ -212,7 +242,7 @@ function questionsOf(d: Diagrams, space: Space): Questions {
 }
 
 /** All packets of a family that carry this, whatever they ask; the source and destination are of some class. */
-export function everyPacket({ d, spaces, questions }: Memory, family: Family, carries: Carries): number {
+function everyPacket({ d, spaces, questions }: Memory, family: Family, carries: Carries): number {
   const { classes } = spaces[family];
   const { range } = questions[family];
   const ranges = (field: Field, pairs: readonly number[]): number =>
@@ -232,7 +262,7 @@ export function diagramOf(memory: Memory, cube: Cube): number {
   const { family, flags, mark, within } = cube;
   const questions = memory.questions[family];
   const { classes, all } = spaces[family];
-  let set = within ?? everyPacket(memory, family, cube.carries);
+  let set = within ?? memory.every(family, cube.carries);
   for (const side of ["source", "destination"] as const)
     if (cube[side] !== all)
       set = d.and(

@@ -87,7 +87,9 @@ export interface Packet {
   flag(flag: Flag): boolean;
   /** Routes of a table that cover the destination: longest prefix first, then metric. */
   covering(table: number): readonly Route[];
-  /** The kinds of routes in a table: the same list as long as the table is the same. Of one packet nothing is remembered: []. */
+  /** A number for the tables that this packet is asked of. Who remembers nothing has no need to tell them apart. */
+  readonly tables: number;
+  /** The kinds of routes in a table: the same list as long as the table is the same. Who remembers nothing: none. */
   laid(table: number): readonly Route[];
   /** As `covering`, for the source: what strict reverse path filtering looks at. */
   coveringSource(table: number): readonly Route[];

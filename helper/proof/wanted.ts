@@ -22,7 +22,8 @@ export interface Wanted {
   beside(packet: Packet, device: string): Reason | null;
   /**
    * Where the policy wants it: its first matching rule, else the mode; in the local network only what a rule says of it in
-   * so many words. `sourceKnown` false: no source was chosen, and a rule by source means nobody (3.13).
+   * so many words. `sourceKnown` false: no source was chosen, and a rule by source means nobody (3.13). Of many packets the
+   * rule is one like theirs: of the same lane, by source or ports or not.
    */
   lane(packet: Packet, sourceKnown?: boolean): { readonly lane: Lane; readonly rule: PolicyRule | null };
   /** The marks of sockets that rules tell apart, and 0. */
@@ -237,9 +238,17 @@ function inOrder(
 ): (packet: Packet, sourceKnown: boolean) => RuleQuestions | undefined {
   const parts = [false, true].map((sourceKnown) => rules.map((rule) => ({ born: "kind", rule, sourceKnown }) as const));
   return (packet, sourceKnown) =>
-    packet.firstOf(parts[sourceKnown ? 1 : 0] ?? [], (part, asked) =>
-      holds(part.rule, asked, part.sourceKnown) ? part.rule : undefined,
+    packet.firstOf(
+      parts[sourceKnown ? 1 : 0] ?? [],
+      (part, asked) => (holds(part.rule, asked, part.sourceKnown) ? part.rule : undefined),
+      sortOf,
     );
+}
+
+/** Rules that differ in nothing which is asked of the one that was found are one answer. */
+function sortOf({ rule }: RuleQuestions): string {
+  const { source, ports } = rule.match;
+  return `${rule.lane} ${source === undefined} ${ports === undefined} ${isNarrow(rule)}`;
 }
 
 /** IEEE 802.1X, which a Wi-Fi or wired port wants before anything else. */

@@ -128,7 +128,9 @@ fn transaction(fd: RawFd, batch: Vec<Message>, generation: Option<u32>) -> Resul
 /// Every commit, whoever's, makes it one higher.
 pub fn generation(fd: RawFd) -> Outcome<u32> {
     let answer = socket::ask(fd, message(GETGEN, 0, 0), |m| {
-        attributes(m.body, GENERIC).find(|(kind, _)| *kind == NFTA_GEN_ID).map(|(_, value)| network_number(value))
+        attributes(m.body, GENERIC)
+            .find(|(kind, _)| *kind == NFTA_GEN_ID)
+            .map(|(_, value)| network_number(value))
     });
     let told = answer.map_err(|refused| refused.errno).and_then(|told| told.ok_or(Errno(libc::EBADMSG)));
     told.doing("reading the generation of nftables")

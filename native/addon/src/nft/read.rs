@@ -102,12 +102,7 @@ pub fn read(fd: RawFd, family: TableFamily, name: &str, known: &[String]) -> Out
 
 type Anonymous = Vec<(String, Vec<u8>)>;
 
-fn read_sets(
-    fd: RawFd,
-    family: u8,
-    table: &str,
-    known: &[String],
-) -> Result<(Vec<Set>, Anonymous), Errno> {
+fn read_sets(fd: RawFd, family: u8, table: &str, known: &[String]) -> Result<(Vec<Set>, Anonymous), Errno> {
     let mut request = message(GETSET, 0, family);
     request.text(NFTA_SET_TABLE, table);
     let found = dump(fd, &request, |m| {
