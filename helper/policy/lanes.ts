@@ -31,6 +31,7 @@ import type { AppGroups } from "./apps.ts";
 import type { Ground } from "./ground.ts";
 import { emptySet, has, inside, prefixSet, within } from "./prefix-set.ts";
 import type { PrefixSet } from "./prefix-set.ts";
+import { routesTo } from "./set-routes.ts";
 import { asksNobody, asksNothing, hasService, selectionOf, selectorsOf } from "./selection.ts";
 import type { Selection } from "./selection.ts";
 import { aimed, anywhere, intoTunnel, outOf, unreachable } from "./tunnel.ts";
@@ -158,8 +159,10 @@ export function laneRoutes(ground: Ground, family: Family): readonly PlanRoute[]
     if (selectorsOf(set.selection, family).length === 0 || asksMain(ground, set, family)) return [];
     const near = set.lane === "direct" ? neighbourRoutes(ground, set, family) : [];
     const taken = new Set(near.map((route) => route.prefix));
-    const far = set.prefixes[family].filter((prefix) => !taken.has(prefix));
-    return [...near, ...far.flatMap((prefix) => routesFor(ground, set, prefix))];
+    const all = set.prefixes[family];
+    const far = near.length === 0 ? all : all.filter((prefix) => !taken.has(prefix));
+    if (far.length === 0) return near;
+    return [...near, ...routesTo(far, routesFor(ground, set, family))];
   });
 }
 
@@ -207,8 +210,9 @@ function neighbourRoutes(ground: Ground, set: LaneSet, family: Family): readonly
   );
 }
 
-function routesFor(ground: Ground, set: LaneSet, prefix: Prefix): readonly PlanRoute[] {
-  const family = familyOf(prefix);
+/** What is laid for each prefix of a set, said of the widest. */
+function routesFor(ground: Ground, set: LaneSet, family: Family): readonly PlanRoute[] {
+  const prefix = anywhere[family];
   const table = firstSetTable + set.place;
   const large = isLarge(ground, set, family);
   const by = (id: number): PlanRoute => ({ family, table, prefix, metric: firstMetric, to: { kind: "nexthop", id } });
