@@ -74,7 +74,11 @@ function stage(facts: Facts): void {
   const links = facts.links.filter((l) => l.name !== "lo");
   for (const { name, kind, index } of links) {
     if (kind === "bridge") sh(`ip link add ${name} type bridge`);
-    else sh(`ip link add ${name} type veth peer name far${index}; ip link set far${index} up`);
+    else {
+      // the other end has no address of its own, which would come to be there in its own time (RFC 4862, 5.4)
+      sh(`ip link add ${name} type veth peer name far${index}`);
+      sh(`sysctl -qw net.ipv6.conf.far${index}.addr_gen_mode=1; ip link set far${index} up`);
+    }
     made.add(name);
   }
   for (const { name, master } of links) {
