@@ -7,6 +7,7 @@ const pure = [
   "helper/{contract,plan,policy,proof}/**/*.ts",
   "helper/tunnel/{machine,states}.ts",
   "helper/nodes/conf.ts",
+  "helper/names/{table,admit}.ts",
   "main/tray-menu.ts",
 ];
 

@@ -33,6 +33,7 @@ import { systemResolve } from "./tunnel/resolve.ts";
 import { rollbackFile } from "./tunnel/rollback.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
 import { askWhoAmI } from "./tunnel/seen.ts";
+import { openNames } from "./tunnel/names.ts";
 import { followNode } from "./tunnel/told.ts";
 import { wantedFile } from "./tunnel/wanted.ts";
 
@@ -59,8 +60,16 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
   const wire = watchWire(native, (error) => {
     note("the wire is not watched", { error: String(error) });
   });
+  const names = openNames({
+    ...{ policy: () => store.policy(), runDir, now: Date.now, log: note },
+    stands: () => ({ exit: tunnel.live().applied?.exit ?? null, facts: tunnel.live().facts }),
+    lay: (name, addresses) => tunnel.lay(name, addresses),
+    shrank: () => {
+      tunnel.namesEnded();
+    },
+  });
   const deps: RunDeps = {
-    wire,
+    ...{ wire, names },
     ...{ kernel, store, version, now: Date.now, random: Math.random, compile, answerMs: 5000, log: note },
     wanted: wantedFile(join(options.runDir, "wanted.json")),
     last: wantedFile(join(options.stateDir, "last.json")),
@@ -130,6 +139,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     stopPings();
     memory.close();
     await tunnel.end();
+    await names.close();
   });
 }
 

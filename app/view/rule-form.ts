@@ -1,6 +1,7 @@
 // A rule as a person fills it in, and back: fields of text on one side, the contract's match on the other. A word that is
 // nothing of its kind is named with its line; a field that is left empty matches everything.
 import type { App, Lane, PolicyMatch, PolicyRule, PortRange } from "../../helper/contract/policy.ts";
+import { type Name, parseName } from "../../helper/contract/name.ts";
 import { parsePrefixes } from "./prefixes.ts";
 import { say, type Say } from "./say.ts";
 
@@ -92,20 +93,16 @@ export function parsePorts(text: string): Ports {
 
 /** As many as the contract takes. */
 const mostPorts = 64;
-/** RFC 1035 2.3.4: 255 octets with the lengths are 253 characters; a name's own mark of "and all below" is a star first. */
-const name =
-  /^(\*\.)?(?=.{1,253}$)([\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?\.)*[\p{L}\p{N}_]([\p{L}\p{N}_-]{0,61}[\p{L}\p{N}_])?\.?$/u;
-
-type Names = { readonly ok: true; readonly names: readonly string[] } | { readonly ok: false; readonly say: Say };
+type Names = { readonly ok: true; readonly names: readonly Name[] } | { readonly ok: false; readonly say: Say };
 
 function parseNames(text: string): Names {
-  const names = new Set<string>();
+  const names = new Set<Name>();
   for (const [index, line] of text.split("\n").entries()) {
     for (const word of line.split(/[\s,;]+/).filter(Boolean)) {
-      // an address would never be asked for as a name
-      if (!name.test(word) || /^[\d.]+$/.test(word))
+      const name = parseName(word);
+      if (name === undefined)
         return { ok: false, say: say("rule.bad-name", { line: index + 1, text: word.slice(0, 80) }) };
-      names.add(word.toLowerCase().replace(/\.$/, ""));
+      names.add(name);
     }
   }
   return { ok: true, names: [...names] };

@@ -212,6 +212,9 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "rule.opens-port":
       "{rule} lets every program go direct to anywhere by these ports: what else uses them is in the open too.",
     "rule.opens-system": "{rule} lets root go direct: the system's services, and answers of the system itself.",
+    "rule.wide-name": "{rule} names a whole top-level domain: every site below it goes that way.",
+    "names.shared":
+      "{name} and {other} have the address {address} in common, and rules send them different ways: the earlier rule decides for both.",
     "session.cut":
       "These rules would end the connection from {from} (port {port}), over which somebody works on this machine.",
     "ipv6.blocked": "The node carries no IPv6; IPv6 is blocked.",
@@ -280,6 +283,8 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "machine.address-clash": "An address of the tunnel is in use on this machine: {address}",
     "machine.number-taken": "Another program uses a number that Culvert needs: {what}. This frees it: {remedy}",
     "machine.no-link": "There is no network device {name} on this machine.",
+    "machine.names-port":
+      "Port 53 of {address} is taken by another program; names that rules name cannot be answered ({errno}).",
     "finding.unknown": "There is nothing of that name to repair: {id}",
     "policy.unsupported": "A rule cannot be done on this machine: {rule} {with}",
     "policy.dead-rule": "The rule {rule} can never match: {with} stands before it.",

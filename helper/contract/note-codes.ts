@@ -28,6 +28,8 @@ export const ruleCodes = [
   "rule.opens-names",
   /** Direct is a port, for whoever and whereto: any program may use it. */
   "rule.opens-port",
+  /** All of a top-level domain. */
+  "rule.wide-name",
   /** Direct is root: the system's services, and the kernel's own answers (2.28). */
   "rule.opens-system",
 ] as const;
@@ -45,6 +47,8 @@ export const planCodes = [
   "dns.none",
   /** resolv.conf is immutable and nothing else answers names. */
   "dns.immutable",
+  /** An address of two names that rules send different ways: the earlier rule has both. */
+  "names.shared",
   /** Another VPN that can be up beside this one; what it sends goes into the tunnel. */
   "vpn.beside",
   /** A foreign rule before ours: it decides first. */

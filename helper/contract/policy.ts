@@ -2,6 +2,7 @@
 // rule matches takes the lane of `mode`. Presets of the window are nothing but policies.
 import { z } from "zod";
 
+import { nameSchema } from "./name.ts";
 import { addressSchema, prefixSchema } from "./prefix.ts";
 
 const portRange = z
@@ -20,13 +21,16 @@ export const appSchema = z.discriminatedUnion("kind", [
 /** tunnel: through the node; direct: out of the uplink, in the open; block: refused. */
 export const laneSchema = z.enum(["tunnel", "direct", "block"]);
 
-/** All given fields must match; an absent field matches everything. Lists inside a field are "any of". */
+/**
+ * All given fields must match; an absent field matches everything. Lists inside a field are "any of". `destination` and
+ * `names` are one field: what goes to one of the prefixes, or to an address that one of the names was answered with.
+ */
 export const matchSchema = z.strictObject({
   apps: z.array(appSchema).min(1).max(256).optional(),
   users: z.array(z.int().min(0).max(0xfffffffe)).min(1).max(64).optional(),
   source: z.array(prefixSchema).min(1).max(1024).optional(),
   destination: z.array(prefixSchema).min(1).max(1_000_000).optional(),
-  names: z.array(z.string().min(1).max(253)).min(1).max(10_000).optional(),
+  names: z.array(nameSchema).min(1).max(10_000).optional(),
   protocol: z.enum(["tcp", "udp", "icmp"]).optional(),
   ports: z.array(portRange).min(1).max(64).optional(),
 });
@@ -45,6 +49,9 @@ export const welcomeSchema = z.strictObject({
   from: z.array(prefixSchema).max(256),
 });
 
+/** Names of a domain and all below it are asked of these, by the lane of their addresses, and of nobody else. */
+export const domainSchema = z.strictObject({ domain: nameSchema, servers: z.array(addressSchema).min(1).max(4) });
+
 /** How the default is taken over (T2): an own table, a better metric in main, 0/1+128/1, 1/8+2/7+…+128/1. */
 export const formSchema = z.enum(["table", "metric", "halves", "eighths"]);
 
@@ -56,7 +63,10 @@ export const policySchema = z.strictObject({
   /** carry: IPv6 goes in the tunnel, or is blocked where the node has none; block: it is always blocked. */
   ipv6: z.enum(["carry", "block"]),
   /** servers: asked through the tunnel; empty means those the node names. */
-  dns: z.strictObject({ servers: z.array(addressSchema).max(8) }),
+  dns: z.strictObject({
+    servers: z.array(addressSchema).max(8),
+    domains: z.array(domainSchema).max(64).optional(),
+  }),
   welcome: z.array(welcomeSchema).max(64),
   form: formSchema,
   /** boot: the gate is closed also before anything connects, from boot on. */
@@ -68,6 +78,7 @@ export type Lane = z.infer<typeof laneSchema>;
 export type PortRange = z.infer<typeof portRange>;
 export type PolicyMatch = z.infer<typeof matchSchema>;
 export type PolicyRule = z.infer<typeof ruleSchema>;
+export type Domain = z.infer<typeof domainSchema>;
 export type Welcome = z.infer<typeof welcomeSchema>;
 export type Form = z.infer<typeof formSchema>;
 export type Policy = z.infer<typeof policySchema>;

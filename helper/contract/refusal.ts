@@ -40,6 +40,8 @@ export const refusalCodes = [
   "machine.address-clash",
   "machine.number-taken",
   "machine.no-link",
+  // data: address, port, errno
+  "machine.names-port",
   // data: id
   "finding.unknown",
   // policy; data: rule, with

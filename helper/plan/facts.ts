@@ -17,6 +17,8 @@ export interface Facts {
   readonly resolver: ResolverFact;
   readonly features: KernelFeatures;
   readonly others: readonly OtherVpn[];
+  /** Names that were asked, with the addresses they were answered with; absent: none. */
+  readonly names?: readonly NameFact[];
   /** Marks that sockets of programs were given since boot; absent: none. */
   readonly heldMarks?: readonly HeldMark[];
   readonly hostName: string;
@@ -120,6 +122,12 @@ export interface ResolverFact {
     readonly servers: readonly Address[];
     readonly immutable: boolean;
   };
+}
+
+/** A name that was answered: canonical, CNAMEs followed. Only addresses that a rule by name may mean. */
+export interface NameFact {
+  readonly name: string;
+  readonly addresses: readonly Address[];
 }
 
 export interface KernelFeatures {

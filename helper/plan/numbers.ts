@@ -1,11 +1,20 @@
 // Every number Culvert takes on a machine, in one place. Chosen against the collision map of the field: marks of others
 // live in bits 0-23 (wg-quick 0xca6c, Tailscale 0xff0000) or take the whole word (Mullvad, Nym: refused); tables below
 // 7600 and above 7699 are taken (Tailscale 52, NetBird 7120); priorities from 5210 on are Tailscale's.
+import type { Address } from "../contract/prefix.ts";
 
 export const linkName = "culvert0";
 /** Debian's resolvconf orders servers by the record's name, tun* before any uplink (interface-order(5)). */
 export const resolvconfRecord = (link: string): string => `tun.${link}`;
 export const tableName = "culvert";
+
+/**
+ * Where our own resolver listens while rules name names. A loopback address of its own: port 53 of others is at 127.0.0.1
+ * (unbound, dnsmasq), .53 and .54 (systemd-resolved), 127.0.1.1 (NetworkManager's dnsmasq), 127.0.2.1 (dnscrypt-proxy),
+ * 127.0.0.11 (Docker), 127.0.0.153 (NetBird). Loopback, for nobody from outside can ask there, and it is there also while
+ * the adapter is gone. 76 and 86 are the letters L and V.
+ */
+export const stubAddress = "127.76.86.53" as Address;
 
 /** Marks: bits 24-31 only, always compared under the mask. The lane of a socket, or who made a packet. */
 export const markMask = 0xff00_0000;

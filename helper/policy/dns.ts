@@ -1,8 +1,12 @@
 // Who answers names, and how the machine is told. The servers are policy's, or else the node's; without any, port 53
 // leaves nowhere (gate) and the plan says nothing of names. The way is chosen from what the machine has, and only a way
 // that its programs really use: systemd-resolved counts when resolv.conf leads to it.
-import { linkName, priorities, tables } from "../plan/numbers.ts";
+import { asksByName, namedServers } from "../plan/names.ts";
+import { linkName, priorities, stubAddress, tables } from "../plan/numbers.ts";
+import type { Exit } from "../plan/exit.ts";
 import type { PlanDns, PlanRule } from "../plan/plan.ts";
+import { claims } from "../contract/name.ts";
+import type { Policy } from "../contract/policy.ts";
 import { covers, hostPrefix, familyOf } from "../contract/prefix.ts";
 import type { Address, Family } from "../contract/prefix.ts";
 import type { Ground } from "./ground.ts";
@@ -46,14 +50,31 @@ export function asksInside(ground: Ground, server: Address): boolean {
 }
 
 function isOfNode(ground: Ground, server: Address): boolean {
-  return !ground.policy.dns.servers.includes(server);
+  return !namedServers(ground.policy).includes(server);
+}
+
+/**
+ * Whom our own resolver asks for a name: the servers of its domain (the longest that covers it), else policy's, else the
+ * node's. `inside`: from an inside address, which goes through the tunnel whatever else the mode or a rule says.
+ */
+export function upstreamOf(
+  policy: Policy,
+  exit: Exit,
+  name: string | null,
+): readonly { readonly address: Address; readonly inside: boolean }[] {
+  const named = (servers: readonly Address[]) => servers.map((address) => ({ address, inside: false }));
+  const domains = (policy.dns.domains ?? []).filter(({ domain }) => name !== null && claims(domain, name));
+  const [longest] = [...domains].sort((a, b) => b.domain.length - a.domain.length);
+  if (longest !== undefined) return named(longest.servers);
+  if (policy.dns.servers.length > 0) return named(policy.dns.servers);
+  return exit.dns.map((address) => ({ address, inside: true }));
 }
 
 /** systemd-resolved's stub and proxy (systemd-resolved.service(8)). */
 const stubs: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
 export function dnsOf(ground: Ground): PlanDns | null {
-  const servers = ground.resolvers;
+  const servers = asksByName(ground.policy) ? [stubAddress] : ground.resolvers;
   // names are changed only once the tunnel carries, and stay so while it is locked: to change back would ask the ISP's
   if (servers.length === 0 || ground.exit === null || !(ground.open || ground.state === "locked")) return null;
   const { resolvedRunning, resolvconf, resolvConf } = ground.facts.resolver;

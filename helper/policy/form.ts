@@ -23,7 +23,6 @@ export function refusalOf(ground: Ground): No {
 function unsupportedOf({ policy, facts, lanes, apps }: Ground): No {
   const no = (rule: string | null, what: string): No => refuse("policy.unsupported", { rule, with: what });
   for (const { rule, selection } of lanes) {
-    if (rule.match.names !== undefined) return no(rule.id, "names");
     if (rule.match.apps !== undefined && facts.features.appMarks === "none") return no(rule.id, "apps");
     if (selection.services?.length === 0) return refuse("policy.contradiction", { rule: rule.id, with: "icmp, ports" });
     for (const family of families) {

@@ -4,6 +4,7 @@
 // refuses needs no mark, for a packet refused in its first fragment arrives at nobody's.
 import { covers, familyOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
+import { namedServers } from "../plan/names.ts";
 import type { NftChain, NftMatch, NftRule, NftSet } from "../plan/nft.ts";
 import { asksInside, dnsPorts } from "./dns.ts";
 import { discovery, dnsMatches } from "./gate-lines.ts";
@@ -113,7 +114,7 @@ function leavesNames(ground: Ground): boolean {
 
 function namesOf(ground: Ground, refuse: (note: string, ...matches: NftMatch[]) => NftRule): readonly NftChain[] {
   if (leavesNames(ground)) return [];
-  const named = ground.policy.dns.servers.filter((s) => familyOf(s) === 4 || ground.policy.ipv6 !== "block");
+  const named = namedServers(ground.policy).filter((s) => familyOf(s) === 4 || ground.policy.ipv6 !== "block");
   return [
     chain(names, [
       ...named.map((server) => goBack(`${server} is named by policy`, daddr(hostOf(server)))),
@@ -253,7 +254,7 @@ function toResolver(ground: Ground): readonly NftRule[] {
 }
 
 function ownResolvers(ground: Ground): Ground["resolvers"] {
-  const { servers } = ground.policy.dns;
+  const servers = namedServers(ground.policy);
   return ground.resolvers.filter((server) => !servers.includes(server) && asksInside(ground, server));
 }
 

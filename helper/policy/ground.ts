@@ -4,6 +4,7 @@ import { addressOf, familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Family, Prefix } from "../contract/prefix.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
+import { bindNames } from "../plan/names.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { PlanState } from "../plan/plan.ts";
 import { appGroups } from "./apps.ts";
@@ -51,7 +52,8 @@ export interface Ground extends Request {
 
 export const families: readonly Family[] = [4, 6];
 
-export function groundOf(request: Request): Ground {
+export function groundOf(wanted: Request): Ground {
+  const request = { ...wanted, policy: bindNames(wanted.policy, wanted.facts.names) };
   const { policy, facts, state } = request;
   const exit = state === "off" ? null : request.exit;
   const ways = waysOf(facts);

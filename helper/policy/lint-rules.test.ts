@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 
+import type { Name } from "../contract/name.ts";
 import type { Policy, PolicyMatch, PolicyRule } from "../contract/policy.ts";
+import type { Address } from "../contract/prefix.ts";
 import { notes, printNote } from "./lint.ts";
 import { dualStack, policy, prefix, request } from "./sample-machines.ts";
 
@@ -130,5 +132,45 @@ describe("rules that open more than their author may think", () => {
   ])("%s", (_, match, expected) => {
     expect(said([rule("it", "direct", match)])).toEqual(expected);
     expect(said([rule("it", "block", match)])).toEqual([]);
+  });
+});
+
+describe("rules by name", () => {
+  const by = (...names: string[]): PolicyMatch => ({ names: names as Name[] });
+  test.each<[string, PolicyRule[], string[]]>([
+    ["stand as they are", [rule("it", "direct", by("bank.example"))], []],
+    [
+      "never decide behind a wider name",
+      [rule("wide", "block", by("*.example.com", "a.example")), rule("late", "direct", by("www.example.com"))],
+      ["rule.dead rule=late"],
+    ],
+    [
+      "decide what a star leaves to them",
+      [rule("wide", "block", by("*.example.com")), rule("late", "direct", by("example.com"))],
+      [],
+    ],
+    [
+      "contradict the same said before",
+      [rule("one", "block", by("a.example")), rule("late", "direct", by("a.example"))],
+      ["rule.contradicts rule=late by=one"],
+    ],
+    [
+      "never decide behind a rule for everything",
+      [rule("all", "block", port(443)), rule("late", "direct", { ...by("a.example"), ...port(443) })],
+      ["rule.dead rule=late"],
+    ],
+    ["of a top-level domain are wide", [rule("it", "direct", by("*.com"))], ["rule.wide-name rule=it"]],
+  ])("%s", (_what, rules, notes_) => {
+    expect(said(rules)).toEqual(notes_);
+  });
+  test("that share an address between two lanes are named", () => {
+    const names = [
+      { name: "a.example", addresses: ["203.0.113.1" as Address] },
+      { name: "b.example", addresses: ["203.0.113.1" as Address] },
+    ];
+    const rules = [rule("one", "direct", by("a.example")), rule("two", "tunnel", by("b.example"))];
+    const lines = notes(request({ ...dualStack, names }, "connected", { policy: policy({ rules }) })).map(printNote);
+    expect(lines).toContain("names.shared address=203.0.113.1 name=b.example other=a.example");
+    expect(lines.filter((line) => line.startsWith("rule."))).toEqual(["rule.idle rule=two"]);
   });
 });

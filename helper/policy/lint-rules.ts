@@ -1,6 +1,7 @@
 // What is odd in the rules themselves, said when they are written: rules that never decide, that say what holds anyway, or
 // that let out more than their author may think. A set of a million is not walked for a hint.
 import type { RuleCode } from "../contract/note-codes.ts";
+import { coversName } from "../contract/name.ts";
 import { covers, familyOf, lengthOf } from "../contract/prefix.ts";
 import type { Family, Prefix } from "../contract/prefix.ts";
 import { families } from "./ground.ts";
@@ -41,6 +42,8 @@ const note = (set: LaneSet, code: RuleCode, data: RuleNote["data"] = {}): RuleNo
 function neverDecides(ground: Ground, set: LaneSet): RuleNote | null {
   const { sources, users, marks } = set.selection;
   const asked = set.rule.match.destination ?? [];
+  // what names will be answered with is not known when a rule is written
+  if (set.rule.match.names !== undefined) return null;
   if (set.named && asked.every((p) => familyOf(p) === 6) && ground.policy.ipv6 === "block")
     return note(set, "rule.ipv6-blocked");
   if (set.named && asked.length <= few && asked.every((p) => itself.some((own) => covers(own, p))))
@@ -57,6 +60,7 @@ function neverDecides(ground: Ground, set: LaneSet): RuleNote | null {
 const itself = ["127.0.0.0/8", "::1/128"] as Prefix[];
 
 function takenBefore(ground: Ground, set: LaneSet): RuleNote | null {
+  if (set.rule.match.names !== undefined) return takenByName(ground, set);
   if (sizeOf(set.prefixes) > few || sizeOf(set.prefixes) === 0) return null;
   const earlier = ground.lanes
     .slice(0, set.place)
@@ -67,6 +71,25 @@ function takenBefore(ground: Ground, set: LaneSet): RuleNote | null {
   const taken = prefixSet(earlier.flatMap((one) => [...one.prefixes[4], ...one.prefixes[6]]));
   const near = prefixSet(earlier.flatMap((one) => [...one.near[4], ...one.near[6]]));
   return isWithin(set.prefixes, taken) && isWithin(set.near, near) ? note(set, "rule.dead") : null;
+}
+
+/** Names are taken by names, and by rules that take whatever it is. */
+function takenByName(ground: Ground, set: LaneSet): RuleNote | null {
+  const { names = [] } = set.rule.match;
+  const earlier = ground.lanes.slice(0, set.place).filter((one) => isAskedBy(one.selection, set.selection));
+  const all = earlier.find((one) => !one.named);
+  if (all !== undefined) return note(set, "rule.dead");
+  if (names.length > few || !isWithin(set.prefixes, prefixSet(earlier.flatMap((one) => prefixesOf(one))))) return null;
+  const means = (one: LaneSet, name: string): boolean =>
+    one.rule.match.names?.some((n) => coversName(n, name)) === true;
+  const same = earlier.find((one) => names.every((n) => means(one, n)) && isWithin(set.prefixes, one.prefixes));
+  if (same !== undefined && same.rule.match.names?.every((n) => means(set, n)) === true)
+    return note(set, same.lane === set.lane ? "rule.twice" : "rule.contradicts", { by: same.rule.id });
+  return names.every((n) => earlier.some((one) => means(one, n))) ? note(set, "rule.dead") : null;
+}
+
+function prefixesOf({ prefixes }: LaneSet): readonly Prefix[] {
+  return sizeOf(prefixes) > few ? [] : [...prefixes[4], ...prefixes[6]];
 }
 
 function isSame(one: LaneSet, other: LaneSet): boolean {
@@ -113,6 +136,7 @@ function isIdle(ground: Ground, set: LaneSet): boolean {
 
 function opening(set: LaneSet): RuleCode | null {
   const { selection } = set;
+  if (set.rule.match.names?.some((name) => !name.replace("*.", "").includes(".")) === true) return "rule.wide-name";
   const ported = set.rule.match.ports !== undefined;
   if (ported && dnsPorts.some(({ protocol, port }) => hasService(selection, protocol, port))) return "rule.opens-names";
   if (selection.marks === null && selection.users?.some((r) => r.from === 0) === true) return "rule.opens-system";

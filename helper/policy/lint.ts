@@ -2,8 +2,10 @@
 // with its data; the words are the window's.
 import type { PlanCode } from "../contract/note-codes.ts";
 import { familyOf, lengthOf } from "../contract/prefix.ts";
-import type { Prefix } from "../contract/prefix.ts";
+import type { Address, Prefix } from "../contract/prefix.ts";
+import type { PolicyRule } from "../contract/policy.ts";
 import type { KernelFeatures } from "../plan/facts.ts";
+import { rulesOf } from "../plan/names.ts";
 import { ranges } from "../plan/numbers.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
@@ -21,7 +23,9 @@ export function notes(request: Request): readonly Note[] {
   const ground = groundOf(request);
   return [
     ...unapprovedOf(ground.policy, ground.links).map((l) => note("lan.unapproved", { link: l.link, prefix: l.prefix })),
-    ...ruleNotes(ground),
+    // a rule is judged by what is written; what names were answered with comes and goes
+    ...ruleNotes(groundOf({ ...request, facts: { ...request.facts, names: [] } })),
+    ...sharedNames(request),
     ...(ground.exit === null ? [] : exitNotes(ground)),
     ...formNotes(ground),
     ...ground.facts.others.filter((o) => !o.excludes).map((o) => note("vpn.beside", { name: o.name })),
@@ -72,6 +76,25 @@ function formNotes(ground: Ground): readonly Note[] {
       .map((r) => note("form.outranked", { prefix: r.prefix, link: r.legs[0]?.dev ?? r.type })),
   ];
 }
+
+/** Of addresses that more than one name was answered with; a shared host is common, two lanes for it are not. */
+function sharedNames({ policy, facts }: Request): readonly Note[] {
+  const first = new Map<Address, { readonly name: string; readonly rule: PolicyRule }>();
+  const told = new Map<string, Note>();
+  for (const { name, addresses } of facts.names ?? []) {
+    const rule = policy.rules[rulesOf(policy, name)[0] ?? -1];
+    if (rule === undefined) continue;
+    for (const address of addresses) {
+      const other = first.get(address);
+      if (other === undefined) first.set(address, { name, rule });
+      else if (other.rule.lane !== rule.lane)
+        told.set(`${name} ${other.name}`, note("names.shared", { address, name, other: other.name }));
+    }
+  }
+  return [...told.values()].slice(0, shownNames);
+}
+
+const shownNames = 16;
 
 function exitNotes(ground: Ground): readonly Note[] {
   const carried = ground.exit?.allowedIps ?? [];

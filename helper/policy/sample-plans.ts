@@ -1,4 +1,5 @@
 // The requests whose plans are kept as golden text in golden/, by name; the net test feeds the same to `ip` and `nft`.
+import type { Name } from "../contract/name.ts";
 import type { Form, Policy, PolicyRule } from "../contract/policy.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Request } from "./ground.ts";
@@ -95,6 +96,29 @@ function only(part: Partial<Policy> = {}): Policy {
   return policy({ ...onlyWork, rules: [...(onlyWork.rules ?? []), mail], ...part });
 }
 
+/** Rules by name, and what two of the names were answered with: one address is shared, one is beside a written prefix. */
+const byName: readonly PolicyRule[] = [
+  { id: "bank", name: "Bank", match: { names: ["bank.example" as Name] }, lane: "direct" },
+  {
+    id: "ads",
+    name: "Ads",
+    match: { names: ["*.ads.example" as Name], ports: [{ from: 443, to: 443 }] },
+    lane: "block",
+  },
+  {
+    ...{ id: "work", name: "Work", lane: "tunnel" },
+    match: { names: ["work.example" as Name], destination: [prefix("203.0.113.128/25")] },
+  },
+];
+const asked: Facts = {
+  ...dualStack,
+  names: [
+    { name: "www.bank.example", addresses: [address("198.51.100.7"), address("2001:db8:7::7")] },
+    { name: "x.ads.example", addresses: [address("198.51.100.7"), address("198.51.100.8")] },
+    { name: "work.example", addresses: [address("198.51.100.9")] },
+  ],
+};
+
 export const samplePlans: Readonly<Record<string, Request>> = {
   "laptop-connected": request(laptop, "connected"),
   "dual-stack-connected": request(dualStack, "connected"),
@@ -136,6 +160,23 @@ export const samplePlans: Readonly<Record<string, Request>> = {
   }),
   "only-docker": request(marking(dockerHost), "connected", {
     policy: only({ welcome: [{ protocol: "tcp", port: 22, from: [] }] }),
+  }),
+  "by-name-connected": request(asked, "connected", { policy: policy({ rules: [...byName] }) }),
+  "by-name-locked": request(asked, "locked", { policy: policy({ rules: [...byName] }) }),
+  "by-name-unasked": request(dualStack, "connected", { policy: policy({ rules: [...byName] }) }),
+  "by-name-only": request(asked, "connected", { policy: policy({ mode: "only", rules: [...byName] }) }),
+  "split-names": request(dualStack, "connected", {
+    policy: policy({
+      rules: [{ id: "corp", name: "", match: { destination: [prefix("198.51.100.0/24")] }, lane: "direct" }],
+      dns: {
+        servers: [],
+        domains: [
+          { domain: "corp.example" as Name, servers: [address("198.51.100.53")] },
+          { domain: "home.example" as Name, servers: [address("192.168.1.1")] },
+          { domain: "inside.example" as Name, servers: [address("10.64.0.9")] },
+        ],
+      },
+    }),
   }),
   "metric-connected": request(dualStack, "connected", inForm("metric")),
   "metric-connecting": request(dualStack, "connecting", inForm("metric")),

@@ -64,8 +64,6 @@ export function ruleMatches(
   destination: PrefixSet,
 ): boolean {
   const { match } = rule;
-  // names are resolved to sets elsewhere; a rule of nothing but names catches no packet here
-  if (match.names && !match.destination) return false;
   // an application is known by the mark its sockets got at birth
   if (match.apps && !mine.some((mark) => packet.mark(appMask, mark))) return false;
   if (match.users && !(ownSocket(packet) && match.users.some((uid) => packet.uid(uid, uid)))) return false;

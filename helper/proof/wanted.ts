@@ -4,6 +4,7 @@ import { addressOf, covers, familyOf, hostPrefix, lengthOf, networkOf, type Pref
 import type { Lane, Policy, PolicyRule } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
+import { bindNames, namedServers } from "../plan/names.ts";
 import type { PlanApps } from "../plan/plan.ts";
 import { linkName, markMask, marks } from "../plan/numbers.ts";
 import { broadcast4, oneOf } from "./fib.ts";
@@ -69,7 +70,8 @@ const linkMulticast = set("link multicast", ["224.0.0.0/24", "239.255.255.250/32
 const neighbourSpace = set("neighbour space", ["ff02::/16", "fe80::/10", "224.0.0.0/24"]);
 const leaseServers6 = set("lease servers", ["ff02::1:2/128", "fe80::/10"]);
 
-export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApps | null): Wanted {
+export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps | null): Wanted {
+  const policy = bindNames(wish, facts.names);
   const inner = innerBridges(facts);
   const innerDevices = new Set([...inner, ...portsOf(facts, inner)]);
   const lan = lanPrefixes(policy, facts, inner).filter((l) => policy.lan.allow || inner.has(l.device));
@@ -89,7 +91,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApp
     exit.inside.map((a) => hostPrefix(addressOf(a))),
   );
   const outside = set("outside", outsideSources(facts));
-  const resolvers = set("resolvers", policy.dns.servers.map(hostPrefix));
+  const resolvers = set("resolvers", namedServers(policy).map(hostPrefix));
   const given = set("given resolvers", exit.dns.map(hostPrefix));
   const endpoint = set("endpoint", [hostPrefix(exit.endpoint.address)]);
   const carried = set("carried", exit.allowedIps);
@@ -98,6 +100,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApp
   const only = policy.mode === "only";
   // mode "only" leaves names to the machine until policy names who is asked
   const judgesNames = !only || policy.dns.servers.length > 0;
+  const asksGiven = policy.dns.servers.length === 0 && !only;
   const welcomes = policy.welcome.map((w, i) => ({ ...w, callers: set(`welcome ${i}`, w.from) }));
   const insideFamilies = new Set(exit.inside.map(familyOf));
   if (policy.ipv6 === "block") insideFamilies.delete(6);
@@ -130,7 +133,7 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApp
     return { lane: only ? "direct" : "tunnel", rule: null };
   };
   const isAsked = asOne(
-    (packet) => !only && policy.dns.servers.length === 0 && isQuery(packet) && packet.destination(given),
+    (packet) => asksGiven && isQuery(packet) && packet.destination(given) && !packet.destination(resolvers),
   );
   const udp = (packet: Packet): boolean => packet.protocol(17, 17);
   const toNode = asOne((packet) => packet.mark(markMask, marks.engine) && packet.destination(endpoint) && udp(packet));
@@ -185,7 +188,8 @@ export function wantedOf(policy: Policy, facts: Facts, exit: Exit, apps: PlanApp
     isFromNode: (packet) =>
       packet.source(endpoint) && udp(packet) && packet.sport(exit.endpoint.port, exit.endpoint.port),
     isMarkedEngine: (packet) => packet.mark(markMask, marks.engine),
-    isResolver: (packet) => !judgesNames || packet.destination(policy.dns.servers.length > 0 ? resolvers : given),
+    isResolver: (packet) =>
+      !judgesNames || packet.destination(resolvers) || (policy.dns.servers.length === 0 && packet.destination(given)),
     isInside: (side, packet) => packet[side](inside),
     isOutside: (side, packet) => packet[side](outside),
     carries: (packet) => insideFamilies.has(packet.family) && packet.destination(carried),

@@ -15,6 +15,7 @@ import { openStore } from "../nodes/store.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type FakeEngine, startFakeEngine } from "./fake-engine.ts";
 import { type KernelGiven, TestKernel } from "./fake-kernel.ts";
+import { noNames } from "./names.ts";
 import { rollbackFile } from "./rollback.ts";
 import { createTunnel, type RunDeps, type Tunnel } from "./run.ts";
 import type { Told } from "./telling.ts";
@@ -82,6 +83,7 @@ export async function makeWorld(options: Given = {}) {
       given.noUplink ? refuse("machine.no-uplink") : grant(planOf(state, policy.ipv6)),
     uplinks: () => [],
     prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
+    names: noNames,
     hasRights: () => given.rights ?? true,
     connected: () => undefined,
     log: (what, data) => logged.push({ what, data }),

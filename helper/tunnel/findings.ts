@@ -12,7 +12,7 @@ import { ranges } from "../plan/numbers.ts";
 import { printOperation, protocolOf } from "../plan/print.ts";
 import type { Removal } from "../plan/removal.ts";
 import { staleOf } from "../policy/stale.ts";
-import { type Deps, type Live, readFacts } from "./orders.ts";
+import { type Deps, type Live, readFacts, standing } from "./orders.ts";
 
 export interface Found {
   readonly finding: Finding;
@@ -60,7 +60,7 @@ export function watchFindings(
       found = [];
       return;
     }
-    const facts = await readFacts(deps, live);
+    const facts = standing(await readFacts(deps, live), applied);
     if (mine !== round || live.applied !== applied || !on.steady()) return;
     const proved = proveOn(deps, applied, facts);
     if (proved === null) return;
@@ -94,8 +94,8 @@ export function watchFindings(
 
   const all = async (): Promise<readonly Pick<Found, "finding" | "remedy">[]> => {
     const [facts, evidence] = await Promise.all([deps.kernel.read(), deps.kernel.evidence()]);
-    const standing = live.applied !== null || deps.store.policy().killSwitch === "boot";
-    return [...found, ...staleOf(facts, { ...evidence, standing })];
+    const stands = live.applied !== null || deps.store.policy().killSwitch === "boot";
+    return [...found, ...staleOf(facts, { ...evidence, standing: stands })];
   };
 
   return {

@@ -9,7 +9,7 @@ import type { Facts, SessionFact } from "../plan/facts.ts";
 import { notes } from "../policy/lint.ts";
 import { cutSessions } from "../policy/way-in.ts";
 import { limits } from "../proof/prove.ts";
-import { type Deps, readFacts } from "./orders.ts";
+import { type Deps, readFacts, standing } from "./orders.ts";
 import type { Tunnel } from "./run.ts";
 import type { Id } from "./states.ts";
 
@@ -49,7 +49,7 @@ const cutNote = ({ from, port }: SessionFact): Note => ({ code: sessionCode, dat
 export async function proveNow(deps: Deps, tunnel: Tunnel, node: Id | null): Promise<Answer<Proven>> {
   const { applied } = tunnel.live();
   if (applied !== null && (node === null || node === applied.node)) {
-    const facts = await readFacts(deps, { ...tunnel.live() });
+    const facts = standing(await readFacts(deps, { ...tunnel.live() }), applied);
     const { plan, exit } = applied;
     const locked = deps.compile({ policy: deps.store.policy(), facts, exit, state: "locked" });
     if (!locked.ok) return locked;

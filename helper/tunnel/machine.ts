@@ -70,6 +70,8 @@ export function step(state: Machine, event: Event, env: Env): Move {
       return changed(state, event);
     case "policy-changed":
       return changed(state, { uplinks: true, ours: false });
+    case "names-changed":
+      return state.kind === "connected" ? { state, orders: [{ do: "replan" }] } : stay(state);
     case "replanned":
     case "locked":
       return event.mended ? mended(state, env) : stay(state);

@@ -6,6 +6,7 @@ import type { WireAllowed, WireLane, WireRules } from "../kernel/native.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import { linkName, tables } from "../plan/numbers.ts";
+import { bindNames, namedServers } from "../plan/names.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type OutsideLink, outsideLinksOf } from "../policy/uplinks.ts";
 
@@ -20,7 +21,8 @@ export interface Sent {
   readonly port: number;
 }
 
-export function mayLeave(plan: Plan, exit: Exit, policy: Policy, facts: Facts): Leaving {
+export function mayLeave(plan: Plan, exit: Exit, wish: Policy, facts: Facts): Leaving {
+  const policy = bindNames(wish, facts.names);
   const links = outsideLinksOf(facts).filter((link) => !link.inner);
   const lan = plan.routes.flatMap(({ table, prefix, to }) =>
     table === tables.lan && to.kind === "dev" && to.dev !== linkName ? [{ link: to.dev, prefix }] : [],
@@ -31,7 +33,7 @@ export function mayLeave(plan: Plan, exit: Exit, policy: Policy, facts: Facts): 
     near: [...links.flatMap((link) => nearOf(facts, link)), ...lan],
     lan,
     lanes: lanesOf(plan, policy),
-    resolvers: policy.dns.servers,
+    resolvers: namedServers(policy),
     answers: policy.welcome.map((w) => ({ protocol: numberOf[w.protocol], port: w.port, to: w.from })),
   };
   return { links: devicesOf(links), allowed };
@@ -107,20 +109,15 @@ function lanesOf(plan: Plan, policy: Policy): readonly WireLane[] {
   const blocked = policy.ipv6 === "block" ? [{ ...any, direct: false, to: [everywhere6] }] : [];
   const rules = policy.rules
     .filter(({ lane, match: { apps, users, source } }) => lane === "direct" || (apps ?? users ?? source) === undefined)
-    .map((rule): WireLane => ({ ...laneOf(plan, rule), direct: open && rule.lane === "direct" }));
+    .map((rule): WireLane => ({ ...laneOf(rule), direct: open && rule.lane === "direct" }));
   return [...blocked, ...rules, ...(policy.mode === "only" ? [{ ...any, direct: open }] : [])];
 }
 
-function laneOf(plan: Plan, { match }: PolicyRule): Omit<WireLane, "direct"> {
+function laneOf({ match }: PolicyRule): Omit<WireLane, "direct"> {
   return {
-    to: match.destination ?? (match.names === undefined ? null : namedIn(plan)),
+    to: match.destination ?? null,
     protocol: match.protocol === undefined ? null : numberOf[match.protocol],
     ports: match.ports?.map((range) => [range.from, range.to] as const) ?? null,
     marked: match.apps !== undefined,
   };
-}
-
-/** Addresses of names are in the plan's sets alone. */
-function namedIn(plan: Plan): readonly Prefix[] {
-  return plan.nft.flatMap((table) => table.sets.flatMap((set) => set.elements));
 }

@@ -10,10 +10,11 @@ import type { WireWatch } from "../kernel/wire.ts";
 import type { Configuration } from "../nodes/conf.ts";
 import type { Store } from "../nodes/store.ts";
 import type { Exit } from "../plan/exit.ts";
-import type { Facts } from "../plan/facts.ts";
+import type { Facts, NameFact } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
 import type { Engine, EngineKind } from "./engine.ts";
 import { mayLeave } from "./may-leave.ts";
+import type { Names } from "./names.ts";
 import { byFamily, type Resolve, resolveHost } from "./resolve.ts";
 import type { Id, Order, Result } from "./states.ts";
 import type { StepTimes } from "./status.ts";
@@ -27,6 +28,7 @@ export interface Deps {
   /** The node of the last connection, also after it ended and after a reboot. */
   readonly last: Pick<WantedFile, "read" | "write">;
   readonly resolve: Resolve;
+  readonly names: Names;
   readonly findEngine: () => Answer<EngineKind>;
   readonly startEngine: (
     kind: EngineKind,
@@ -69,11 +71,19 @@ export interface Live {
   engine: Engine | null;
   prepared: Prepared | null;
   /** What stands in the kernel. */
-  applied: { readonly node: Id; readonly exit: Exit; readonly plan: Plan } | null;
+  applied: Applying | null;
   /** By node, also of those whose name cannot be asked for behind the closed gate. */
   readonly exits: Map<Id, Exit>;
   proof: ProofSummary | null;
   undone: readonly string[];
+}
+
+export interface Applying {
+  readonly node: Id;
+  readonly exit: Exit;
+  readonly plan: Plan;
+  /** Addresses of names as the plan has them. */
+  readonly names: readonly NameFact[];
 }
 
 export interface Prepared {
@@ -137,11 +147,17 @@ export function refusalOf(error: unknown): Refusal {
   return refuse("plan.not-applied", { doing, on: on.slice(0, 300), errno: code }).refusal;
 }
 
+/** With the names of now; of what stands: `standing`. */
 export async function readFacts(deps: Deps, live: Live): Promise<Facts> {
-  const facts = await deps.kernel.read();
+  const facts = { ...(await deps.kernel.read()), names: deps.names.known() };
   live.facts = facts;
   live.uplinks = deps.uplinks(facts);
   return facts;
+}
+
+/** The machine as the plan that stands sees it: names that were answered since are no part of it yet. */
+export function standing(facts: Facts, { names }: Applying): Facts {
+  return { ...facts, names };
 }
 
 /** Everything that can be refused without touching the machine, in the order a person would want to hear it. */
@@ -154,6 +170,8 @@ export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy)
   const [facts, resolved] = await Promise.all([readFacts(deps, live), addressesOf(deps, live, node, configuration)]);
   const blocked = machineRefusal(facts);
   if (blocked !== null) return blocked;
+  const names = await deps.names.ready(policy);
+  if (!names.ok) return names;
   if (!resolved.ok) return resolved;
   const families = live.uplinks.flatMap((u) => [...u.addresses, ...u.gateways]).map((a) => familyOf(a));
   let last: Planned = refuse("machine.no-route", { node });
@@ -222,7 +240,7 @@ function compileFor(
 }
 
 async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
-  const { node, exit, closing } = preparedOf(live);
+  const { node, exit, closing, facts } = preparedOf(live);
   const ref = deps.store.node(node);
   outcome.step("gate-closed", { state: "running", tookMs: null });
   // before the first change: whoever dies in the middle is found by the next life
@@ -232,7 +250,7 @@ async function close(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
   };
   deps.wanted.write(wanted);
   deps.last.write(wanted);
-  const applied = await apply(deps, live, node, exit, closing);
+  const applied = await apply(deps, live, { node, exit, plan: closing, names: namesOf(facts) });
   outcome.step("gate-closed", { state: "done", tookMs: applied.tookMs });
   return { kind: "closed" };
 }
@@ -273,9 +291,9 @@ async function awaitNode(deps: Deps, live: Live, outcome: Outcome): Promise<Said
 }
 
 async function open(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
-  const { node, exit, connected } = preparedOf(live);
+  const { node, exit, connected, facts } = preparedOf(live);
   outcome.step("routes-laid", { state: "running", tookMs: null });
-  const { phases } = await apply(deps, live, node, exit, connected);
+  const { phases } = await apply(deps, live, { node, exit, plan: connected, names: namesOf(facts) });
   outcome.step("routes-laid", { state: "done", tookMs: phases.changeMs });
   outcome.step("read-back", { state: "done", tookMs: phases.readBackMs });
   outcome.step("gate-opens", { state: "done", tookMs: phases.gateMs });
@@ -296,12 +314,20 @@ async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
   // without a way out there is no connected plan; then the lock is all there is to prove
   const connected = deps.compile({ ...input, state: "connected" });
   const proof = proveWith(deps, input, connected.ok ? connected.value : plan.value, plan.value);
+  if (!proof.ok && namesOf(facts).length > 0) {
+    deps.log("lock not proven with what names were answered", proof.refusal);
+    deps.names.takeBack(namesOf(facts), []);
+    return lock(deps, live, node);
+  }
   if (!proof.ok) {
     deps.log("lock not proven", proof.refusal);
     return { kind: "lock-failed" };
   }
   const again = live.applied !== null && samePlan(live.applied.plan, plan.value);
-  const { commands } = await apply(deps, live, node, exit, plan.value);
+  // after a crash who asks waits for an answer that may come yet; without the stub he is refused as well
+  const names = await deps.names.ready(deps.store.policy());
+  if (!names.ok) deps.log("names not answered", names.refusal.data);
+  const { commands } = await apply(deps, live, { node, exit, plan: plan.value, names: namesOf(facts) });
   return { kind: "locked", mended: again && commands.length > 0 };
 }
 
@@ -309,21 +335,41 @@ async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
 async function replan(deps: Deps, live: Live): Promise<Said> {
   const { applied } = live;
   if (applied === null) return { kind: "replanned", mended: false };
+  const names = await deps.names.ready(deps.store.policy());
+  if (!names.ok) return { kind: "refused", refusal: names.refusal };
   const facts = await readFacts(deps, live);
-  const { node, exit } = applied;
-  const input = { policy: deps.store.policy(), facts, exit };
-  const plan = deps.compile({ ...input, state: "connected" });
-  if (!plan.ok) return { kind: "refused", refusal: plan.refusal };
-  const same = samePlan(applied.plan, plan.value);
-  if (!same) {
-    const locked = deps.compile({ ...input, state: "locked" });
-    if (!locked.ok) return { kind: "refused", refusal: locked.refusal };
-    const proof = proveWith(deps, input, plan.value, locked.value);
-    if (!proof.ok) return { kind: "refused", refusal: proof.refusal };
-    live.proof = proof.value;
+  let planned = planOn(deps, live, applied, facts);
+  if (!planned.ok && namesOf(facts) !== applied.names) {
+    // what was answered since is not worth the tunnel
+    deps.log("names not laid", planned.refusal);
+    deps.names.takeBack(namesOf(facts), applied.names);
+    planned = planOn(deps, live, applied, standing(facts, applied));
   }
-  const { commands } = await apply(deps, live, node, exit, plan.value);
+  if (!planned.ok) return { kind: "refused", refusal: planned.refusal };
+  const { plan, same, proof } = planned.value;
+  if (!same) live.proof = proof;
+  const { node, exit } = applied;
+  const { commands } = await apply(deps, live, { node, exit, plan, names: planned.value.names });
   return { kind: "replanned", mended: same && commands.length > 0 };
+}
+
+interface Replanned {
+  readonly plan: Plan;
+  readonly same: boolean;
+  readonly proof: ProofSummary | null;
+  readonly names: readonly NameFact[];
+}
+
+function planOn(deps: Deps, live: Live, { exit, plan: before }: Applying, facts: Facts): Answer<Replanned> {
+  const input = { policy: deps.store.policy(), facts, exit };
+  const names = namesOf(facts);
+  const plan = deps.compile({ ...input, state: "connected" });
+  if (!plan.ok) return plan;
+  if (samePlan(before, plan.value)) return grant({ plan: plan.value, same: true, proof: live.proof, names });
+  const locked = deps.compile({ ...input, state: "locked" });
+  if (!locked.ok) return locked;
+  const proof = proveWith(deps, input, plan.value, locked.value);
+  return proof.ok ? grant({ plan: plan.value, same: false, proof: proof.value, names }) : proof;
 }
 
 /** One plan alone, with the lock it falls back to. */
@@ -340,6 +386,7 @@ async function undo(deps: Deps, live: Live): Promise<Said> {
   live.proof = null;
   live.prepared = null;
   deps.wanted.clear();
+  await deps.names.rest();
   await readFacts(deps, live);
   return { kind: "undone" };
 }
@@ -353,14 +400,22 @@ export async function stopEngine(live: Live): Promise<void> {
   await engine?.stop();
 }
 
-async function apply(deps: Deps, live: Live, node: Id, exit: Exit, plan: Plan): Promise<Applied> {
-  const { links, allowed } = mayLeave(plan, exit, deps.store.policy(), live.facts ?? (await readFacts(deps, live)));
+async function apply(deps: Deps, live: Live, applying: Applying): Promise<Applied> {
+  const { plan, exit } = applying;
+  const facts = standing(live.facts ?? (await readFacts(deps, live)), applying);
+  const { links, allowed } = mayLeave(plan, exit, deps.store.policy(), facts);
   deps.wire.expect(links, allowed);
   const applied = await deps.kernel.apply(plan);
-  live.applied = { node, exit, plan };
+  live.applied = applying;
   deps.wire.settle();
   return applied;
 }
+
+function namesOf(facts: Facts): readonly NameFact[] {
+  return facts.names ?? noAnswers;
+}
+
+const noAnswers: readonly NameFact[] = [];
 
 function preparedOf(live: Live): Prepared {
   if (live.prepared === null) throw new Error("an attempt goes on without having been prepared");

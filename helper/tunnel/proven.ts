@@ -52,6 +52,7 @@ export function foreignFacts(facts: Facts): Partial<Facts> {
     nexthops: facts.nexthops.filter((n) => n.id < nexthopIds.first || n.id > nexthopIds.last),
     nftTables: facts.nftTables.filter((t) => t.name !== tableName),
     features: facts.features,
+    names: facts.names ?? [],
   };
 }
 

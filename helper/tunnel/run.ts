@@ -3,6 +3,7 @@
 // announcements and the engine, comes back as the next event.
 import type { Node } from "../contract/node.ts";
 import type { Policy } from "../contract/policy.ts";
+import type { Address } from "../contract/prefix.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import type { Status } from "../contract/status.ts";
 import { proveAhead } from "./ahead.ts";
@@ -28,6 +29,10 @@ export interface Tunnel {
   /** The node in use, if any: it cannot be removed. */
   inUse(): Id | null;
   live(): Live;
+  /** Names were answered anew: lays the plan of now. Whether what stands then knows this name's addresses. */
+  lay(name: string, addresses: readonly Address[]): Promise<boolean>;
+  /** Names ended: the plan of now is laid when there is time. */
+  namesEnded(): void;
   /** As which the node saw us; told by whoever asked it. */
   seen(seenAs: Status["seenAs"]): void;
   /** Something changed that plans are made of: they are proven before somebody waits for them. */
@@ -81,6 +86,9 @@ export function createTunnel(deps: RunDeps): Tunnel {
     if (now.kind === "connected" && before.kind !== "connected") deps.connected(tunnel);
   };
 
+  /** Who waits for the plan that comes next. */
+  const afterOrder: (() => void)[] = [];
+
   const carry = async (order: Work, signal: AbortSignal): Promise<Said | null> => {
     const said = await carryOut(deps, live, order, {
       ...{ signal, switching: machine().kind === "switching" },
@@ -97,6 +105,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       drifts.judged(said.mended);
       telling.publish();
     }
+    for (const resolve of afterOrder.splice(0)) resolve();
     return said;
   };
 
@@ -190,6 +199,27 @@ export function createTunnel(deps: RunDeps): Tunnel {
       const id = node ?? inUse() ?? lastUsed(deps.store.nodes());
       if (id === undefined) return refuse("node.unknown", { node: "" });
       return plansFor(deps, { ...live, exits: new Map(live.exits) }, id, policy ?? deps.store.policy());
+    },
+    async lay(name, addresses) {
+      const has = (): boolean => {
+        const known = live.applied?.names.find((fact) => fact.name === name);
+        return machine().kind === "connected" && addresses.every((a) => known?.addresses.includes(a) === true);
+      };
+      if (has()) return true;
+      // a switch takes a second, and who asks waits longer
+      await queue.settled();
+      if (machine().kind !== "connected") return false;
+      queue.happen({ kind: "names-changed" });
+      const idle = queue.drained().then(() => true);
+      // others' names may follow without end: each plan that is laid may have these
+      while (!has()) {
+        const next = new Promise<false>((done) => afterOrder.push(() => done(false)));
+        if (await Promise.race([idle, next])) break;
+      }
+      return has();
+    },
+    namesEnded() {
+      if (machine().kind === "connected") queue.happen({ kind: "names-changed" });
     },
     async begin() {
       const before = pending.left();

@@ -15,7 +15,7 @@ import type { Exit } from "../plan/exit.ts";
 import { diff } from "../plan/diff.ts";
 import { canary, canaryTargets, judgeCanaries } from "./canary-verdict.ts";
 import { goesDirect, mayLeave } from "./may-leave.ts";
-import { type Deps, type Live, readFacts } from "./orders.ts";
+import { type Deps, type Live, readFacts, standing } from "./orders.ts";
 import type { Resolve } from "./resolve.ts";
 
 export interface Seen {
@@ -100,7 +100,7 @@ async function checkCanaries(
 ): Promise<LeakCheck[]> {
   const { applied, facts } = live;
   if (applied === null || facts === null) return [];
-  const { links, allowed } = mayLeave(applied.plan, applied.exit, deps.store.policy(), facts);
+  const { links, allowed } = mayLeave(applied.plan, applied.exit, deps.store.policy(), standing(facts, applied));
   const landed = await deps.canaries({
     ...{ links, own: live.uplinks.flatMap((uplink) => uplink.addresses) },
     targets: canaryTargets(allowed, randomInt),

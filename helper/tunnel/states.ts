@@ -66,6 +66,8 @@ export type Event =
   /** Something of the machine changed by another's hand. uplinks: the ways out are others. ours: what is ours was touched. */
   | { readonly kind: "changed"; readonly uplinks: boolean; readonly ours: boolean }
   | { readonly kind: "policy-changed" }
+  /** Names that rules name were answered with other addresses. */
+  | { readonly kind: "names-changed" }
   | Result;
 
 /** Answers to orders. */

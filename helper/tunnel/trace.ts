@@ -12,7 +12,7 @@ import { linkName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
 import { askedPort, type Explained, explain, type Ground, markOf, type Question, tellRoute } from "../proof/explain.ts";
-import { type Deps, readFacts } from "./orders.ts";
+import { type Deps, readFacts, standing } from "./orders.ts";
 import type { Tunnel } from "./run.ts";
 import type { Id } from "./states.ts";
 import { nodeRef } from "./status.ts";
@@ -93,8 +93,9 @@ interface Grounded {
 /** What stands, read this moment; or a plan that is not applied, on the machine as it is. */
 async function groundOf(deps: Deps, tunnel: Tunnel, policy: Policy | null, node: Id | null): Promise<Answer<Grounded>> {
   if (policy === null && (node === null || node === tunnel.live().applied?.node)) {
-    const [facts, gate] = await Promise.all([readFacts(deps, { ...tunnel.live() }), deps.kernel.gate()]);
+    const [now, gate] = await Promise.all([readFacts(deps, { ...tunnel.live() }), deps.kernel.gate()]);
     const { applied } = tunnel.live();
+    const facts = applied === null ? now : standing(now, applied);
     const plan = applied?.plan ?? null;
     const ground = { policy: deps.store.policy(), facts, exit: applied?.exit ?? null, plan, gate };
     return grant({ ground, about: "stands", exitNode: applied === null ? null : refOf(deps, applied.node) });

@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+
+import type { Name } from "../contract/name.ts";
+import { defaultPolicy, type Policy } from "../contract/policy.ts";
+import type { Address, Prefix } from "../contract/prefix.ts";
+import type { NameFact } from "./facts.ts";
+import { bindNames, rulesOf } from "./names.ts";
+
+const names = (...all: string[]): Name[] => all as Name[];
+const policy: Policy = {
+  ...defaultPolicy,
+  rules: [
+    { id: "a", name: "", lane: "direct", match: { names: names("www.bank.example"), ports: [{ from: 443, to: 443 }] } },
+    { id: "b", name: "", lane: "block", match: { names: names("bank.example", "*.ads.example") } },
+    {
+      id: "c",
+      name: "",
+      lane: "direct",
+      match: { names: names("x.example"), destination: ["192.0.2.0/24"] as Prefix[] },
+    },
+    { id: "d", name: "", lane: "tunnel", match: { destination: ["198.51.100.0/24"] as Prefix[] } },
+  ],
+};
+const known: NameFact[] = [
+  { name: "www.bank.example", addresses: ["203.0.113.1", "2001:db8::1"] as Address[] },
+  { name: "bank.example", addresses: ["203.0.113.2"] as Address[] },
+  { name: "ads.example", addresses: ["203.0.113.3"] as Address[] },
+  { name: "x.example", addresses: ["203.0.113.4"] as Address[] },
+];
+
+describe("a policy bound to what names were answered with", () => {
+  test("has the addresses of each name in every rule that means it, so the first match decides by packet", () => {
+    expect(bindNames(policy, known).rules.map((r) => r.match.destination)).toEqual([
+      ["203.0.113.1/32", "2001:db8::1/128"],
+      ["203.0.113.1/32", "2001:db8::1/128", "203.0.113.2/32"],
+      ["192.0.2.0/24", "203.0.113.4/32"],
+      ["198.51.100.0/24"],
+    ]);
+    expect(rulesOf(policy, "www.bank.example")).toEqual([0, 1]);
+  });
+  test("matches nothing by a name that nobody asked for", () => {
+    expect(bindNames(policy, []).rules[0]?.match.destination).toEqual([]);
+  });
+  test("is the same value for the same facts, and itself without rules by name", () => {
+    expect(bindNames(policy, known)).toBe(bindNames(policy, known));
+    expect(bindNames(bindNames(policy, known), known)).toBe(bindNames(policy, known));
+    expect(bindNames(defaultPolicy, known)).toBe(defaultPolicy);
+  });
+});
