@@ -132,7 +132,7 @@ function Given({ source, refusal, take }: GivenProps) {
   const word = useWord();
   const line = typeof refusal?.data["line"] === "number" ? refusal.data["line"] : null;
   return (
-    <div className={`plate ${s.given ?? ""}`}>
+    <div className={`plate ${s.given ?? ""}`} data-given>
       <div className={s.named}>
         <label className={`field ${s.name ?? ""}`}>
           <span className="label">{word("add.name")}</span>

@@ -132,7 +132,9 @@ function lockedWho(state: Locked, status: Status, now: number): readonly Part[] 
     parts.push(say("who.silent", { time: span(now - (state.lastHeard ?? status.since)) }));
   else if (state.cause === "fight" && state.by !== undefined) parts.push(fightWho(state.by, status));
   else parts.push(say(`who.locked.${state.cause}`, { node: state.node.name }));
-  if (state.attempts > 0) parts.push(say("who.attempts", { count: state.attempts }));
+  // where others stand in the way the node was not asked
+  const asked = state.cause !== "fight" && state.cause !== "plan-broken";
+  if (asked && state.attempts > 0) parts.push(say("who.attempts", { count: state.attempts }));
   return parts;
 }
 

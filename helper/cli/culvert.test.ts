@@ -67,9 +67,23 @@ test.each([
     const result = await run(["import", file("bad.conf", content)]);
     expect(result).toMatchObject({ code: 1, out: "" });
     expect(result.err).toContain(sentence);
+    expect(result.err).toContain("Nothing was added.");
     expect(store.nodes()).toEqual([]);
   },
 );
+
+test("a file that is not there, and a connection without a node, say what is missing", async () => {
+  const { run } = await serve();
+  expect(await run(["import", "/nonexistent/x.conf"])).toMatchObject({
+    ...{ code: 1, out: "" },
+    err: "There is no file /nonexistent/x.conf.\nNothing was added.\n",
+  });
+  expect(await run(["up"])).toMatchObject({
+    code: 1,
+    out: "",
+    err: "There are no nodes yet. Add one: culvert import FILE\n",
+  });
+});
 
 test("a policy comes out as it can be put back in, and a broken one is refused here", async () => {
   const { run, file } = await serve();

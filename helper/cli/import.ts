@@ -4,18 +4,18 @@ import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 
 import { maxConfBytes } from "../contract/message.ts";
-import { type Answer, grant, refuse } from "../contract/refusal.ts";
+import { type Answer, grant, refuse, type Refusal } from "../contract/refusal.ts";
 import { parseConf } from "../nodes/conf.ts";
-import { answerWith, refused, type Verb } from "./verb.ts";
+import { answerWith, type Context, type ExitCode, refused, type Verb } from "./verb.ts";
 
 export const importNode: Verb = {
   arguments: { from: 1, to: 1 },
   async run(context) {
     const [path = ""] = context.args;
     const text = readText(path);
-    if (!text.ok) return refused(context, text.refusal);
+    if (!text.ok) return notAdded(context, text.refusal);
     const parsed = parseConf(text.value);
-    if (!parsed.ok) return refused(context, parsed.refusal);
+    if (!parsed.ok) return notAdded(context, parsed.refusal);
     for (const { line, text: word } of parsed.value.ignored) context.note(context.words.say("ignored", { line, word }));
     const name = context.name ?? parsed.value.place.city ?? basename(path).replace(/\.conf$/i, "");
     const params = { text: text.value, name: name.slice(0, 120) };
@@ -23,12 +23,23 @@ export const importNode: Verb = {
   },
 };
 
+/** In a sentence of its own: a newcomer wonders whether half of the file was taken. */
+function notAdded(context: Context, refusal: Refusal): ExitCode {
+  const { errno, text: path } = refusal.data;
+  const unread = errno === "ENOENT" ? "no-file" : errno === "EACCES" ? "file-closed" : null;
+  if (unread !== null && !context.json) context.note(context.words.say(unread, { path: String(path) }));
+  else refused(context, refusal);
+  if (!context.json) context.note(context.words.say("nothing-added", {}));
+  return 1;
+}
+
 function readText(path: string): Answer<string> {
   let fd: number;
   try {
     fd = openSync(path, "r");
-  } catch {
-    return refuse("conf.not-text", { line: 0, text: path });
+  } catch (error) {
+    const errno = error instanceof Error && "code" in error ? String(error.code) : "EIO";
+    return refuse("conf.not-text", { line: 0, text: path, errno });
   }
   try {
     const stat = fstatSync(fd);

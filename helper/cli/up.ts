@@ -10,7 +10,12 @@ export const up: Verb = {
   async run(context) {
     const [asked] = context.args;
     const node = asked === undefined ? await lastNode(context.client) : await findNode(context.client, asked);
-    if (!node.ok) return refused(context, node.refusal);
+    if (!node.ok) {
+      const none = node.refusal.data["node"] === "" && !context.json;
+      if (!none) return refused(context, node.refusal);
+      context.note(context.words.say("no-nodes", {}));
+      return 1;
+    }
     const saved = await context.client.request("policy", {});
     if (!saved.ok) return refused(context, saved.refusal);
     const policy = await keepWayIn(context, node.value.id, saved.value);

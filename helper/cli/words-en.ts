@@ -36,6 +36,9 @@ export const en: Catalogue = {
 Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4 not allowed.`,
     connecting: "Connecting to {node}…",
     imported: "Added {node}.",
+    "no-file": "There is no file {path}.",
+    "file-closed": "The file {path} may not be read by this account.",
+    "nothing-added": "Nothing was added.",
     ignored:
       "Line {line}: {word} is an order to wg-quick's own routing; your policy decides that here, so it has no effect.",
     removed: "Forgot {node} and its keys.",

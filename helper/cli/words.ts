@@ -10,7 +10,18 @@ import { ru } from "./words-ru.ts";
 import { zh } from "./words-zh.ts";
 
 export type Sentence =
-  | ("usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes")
+  | (
+      | "usage"
+      | "connecting"
+      | "imported"
+      | "ignored"
+      | "no-file"
+      | "file-closed"
+      | "nothing-added"
+      | "removed"
+      | "reset"
+      | "no-nodes"
+    )
   | ("no-rules" | "rest" | "saved" | "saved-until" | "confirmed" | "no-rule" | "bad-match")
   | ("no-program" | "no-user" | "proof-holds" | "proof-would" | "proof-none" | "proof-breaks" | "packet" | "limit")
   | ("no-apps" | "app" | "app-runs" | "app-older" | "app-limits" | "reopened" | "reopen-hint")
