@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 
 import { everything } from "../lab/flood.ts";
 import { places } from "../lab/places.ts";
-import { holdsUnderFlood, openConnected, type Road, seenAs, throughNode } from "./road.ts";
+import { connect, holdsUnderFlood, openConnected, openRoad, type Road, seenAs, throughNode } from "./road.ts";
 
 const { laptop, web } = places;
 let road: Road | undefined;
@@ -25,6 +25,18 @@ test("P1 IPv6 set to block: nothing of it beside, also not in the tunnel", async
   road = await openConnected({ policy: { ipv6: "block" }, control: [] });
   expect(road.node.inside6).not.toBe(null);
   await refusedAtOnce(road);
+  await holdsUnderFlood(road);
+  await throughNode(road);
+});
+
+test("P1 a machine with IPv6 switched off connects all the same: nothing of it beside, and the status says so", async () => {
+  road = await openRoad({ control: [] });
+  await road.laptop.exec("sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
+  await connect(road);
+  expect((await road.culvert.status()).ipv6).toBe("absent");
+  await refusedAtOnce(road);
+  // who has the right to may switch it on for a link of its own: what it sends then is not in the tunnel's plan
+  await road.laptop.exec(`sysctl -qw net.ipv6.conf.${laptop.uplink}.disable_ipv6=0`);
   await holdsUnderFlood(road);
   await throughNode(road);
 });

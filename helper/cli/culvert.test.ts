@@ -222,6 +222,11 @@ test("watch prints each state once as it comes", async () => {
   child.kill();
 });
 
+test("off without a network it is not said that traffic leaves", () => {
+  const said = wordsFor("C").status({ ...statusOf({ kind: "off" }), uplinks: [] });
+  expect(said).toBe("Off. This machine has no network; nothing leaves it.");
+});
+
 test("the language follows LC_ALL and LANG, and every refusal is a sentence in each", async () => {
   const { run } = await serve();
   expect((await run(["status"], { LANG: "ru_RU.UTF-8" })).out).toContain("Выключено.");
@@ -234,7 +239,8 @@ test("the language follows LC_ALL and LANG, and every refusal is a sentence in e
 const ref = { id: a, name: "Vilnius", endpoint: "192.0.2.1:51820" };
 function statusOf(state: Status["state"]): Status {
   return {
-    ...{ seq: 1, helper: { version: "0", at: 0 }, state, since: 0, host: "h", uplinks: [], direct: [], ipv6: "open" },
+    ...{ seq: 1, helper: { version: "0", at: 0 }, state, since: 0, host: "h", direct: [], ipv6: "open" },
+    uplinks: [{ name: "eth0", addresses: [], gateways: [], lan: [] }],
     ...{ inside: [], seenAs: { ipv4: null, ipv6: null }, dns: { servers: [], by: "none" }, proof: null },
     ...{ drift: [], notices: [] },
   };

@@ -36,6 +36,7 @@ export const en: Catalogue = {
 Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4 not allowed.`,
     connecting: "Connecting to {node}…",
     imported: "Added {node}.",
+    "off-no-network": "Off. This machine has no network; nothing leaves it.",
     "no-file": "There is no file {path}.",
     "file-closed": "The file {path} may not be read by this account.",
     "nothing-added": "Nothing was added.",
@@ -221,6 +222,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "session.cut":
       "These rules would end the connection from {from} (port {port}), over which somebody works on this machine.",
     "ipv6.blocked": "The node carries no IPv6; IPv6 is blocked.",
+    "ipv6.off": "IPv6 is switched off on this machine, so the tunnel takes none; IPv6 is blocked.",
     "ipv4.blocked": "The node carries no IPv4; IPv4 is blocked.",
     "exit.partial": "The node carries only some networks of IPv{family}.",
     "dns.none": "No resolver is named; names cannot be looked up.",

@@ -10,18 +10,8 @@ import { ru } from "./words-ru.ts";
 import { zh } from "./words-zh.ts";
 
 export type Sentence =
-  | (
-      | "usage"
-      | "connecting"
-      | "imported"
-      | "ignored"
-      | "no-file"
-      | "file-closed"
-      | "nothing-added"
-      | "removed"
-      | "reset"
-      | "no-nodes"
-    )
+  | ("usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes")
+  | ("off-no-network" | "no-file" | "file-closed" | "nothing-added")
   | ("no-rules" | "rest" | "saved" | "saved-until" | "confirmed" | "no-rule" | "bad-match")
   | ("no-program" | "no-user" | "proof-holds" | "proof-would" | "proof-none" | "proof-breaks" | "packet" | "limit")
   | ("no-apps" | "app" | "app-runs" | "app-older" | "app-limits" | "reopened" | "reopen-hint")
@@ -119,8 +109,10 @@ function wordsOf(c: Catalogue): Words {
         return there.length === 0 ? [] : [`${c.lines[name]}: ${there.join(", ")}`];
       };
       const shut = s.state.kind !== "off" && s.state.kind !== "failed";
+      // without a way out nothing goes, in the open or otherwise
+      const adrift = s.uplinks.length === 0 && !shut;
       return [
-        state(s.state),
+        adrift && s.state.kind === "off" ? c.sentences["off-no-network"] : state(s.state),
         ...line(
           "uplinks",
           s.uplinks.map((u) => `${u.name} (${u.addresses.join(" ")})`),
@@ -128,7 +120,7 @@ function wordsOf(c: Catalogue): Words {
         ...line("inside", s.inside),
         ...line("seen-as", [s.seenAs.ipv4, s.seenAs.ipv6]),
         ...line("dns", s.dns.servers),
-        ...line("ipv6", [c.ipv6[s.ipv6]]),
+        ...(adrift ? [] : line("ipv6", [c.ipv6[s.ipv6]])),
         ...line(
           "direct",
           s.direct.map((d) => d.text),

@@ -40,6 +40,8 @@ export const planCodes = [
   "lan.unapproved",
   /** The node does not carry the family; it is blocked. */
   "ipv6.blocked",
+  /** This machine has IPv6 switched off for new links: the tunnel takes none, and what is sent of it is blocked. */
+  "ipv6.off",
   "ipv4.blocked",
   /** The node carries these prefixes only; everything else is unreachable. */
   "exit.partial",

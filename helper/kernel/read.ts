@@ -40,6 +40,7 @@ export function readFacts(
   const all: KernelFeatures = {
     ...features,
     ipv6: existsSync("/proc/sys/net/ipv6"),
+    ...(readSysctl("net.ipv6.conf.default.disable_ipv6") === "1" && { ipv6Off: true }),
     tun: existsSync("/dev/net/tun"),
     nexthops: nexthops !== null,
   };

@@ -132,6 +132,8 @@ export interface NameFact {
 
 export interface KernelFeatures {
   readonly ipv6: boolean;
+  /** Switched off for new links (net.ipv6.conf.default.disable_ipv6), so for culvert0; others may have it all the same. */
+  readonly ipv6Off?: boolean;
   readonly tun: boolean;
   readonly nft: boolean;
   /** nft table flags owner and persist */

@@ -63,7 +63,7 @@ export function groundOf(wanted: Request): Ground {
   const before = state === "switching" ? insideOf(request.previous ?? null) : { 4: [], 6: [] };
   const carries = {
     4: inside[4].length > 0 && carriesFamily(exit, 4),
-    6: policy.ipv6 === "carry" && facts.features.ipv6 && mtu >= 1280 && inside[6].length > 0 && carriesFamily(exit, 6),
+    6: policy.ipv6 === "carry" && hasIpv6(facts) && mtu >= 1280 && inside[6].length > 0 && carriesFamily(exit, 6),
   };
   const lan = lanOf(policy, facts, links);
   const apps = appGroups(policy, facts.heldMarks);
@@ -92,6 +92,11 @@ export function groundOf(wanted: Request): Ground {
 function insideOf(exit: Exit | null): Record<Family, readonly Prefix[]> {
   const all = exit?.inside.map((a) => hostPrefix(addressOf(a))) ?? [];
   return { 4: all.filter((p) => familyOf(p) === 4), 6: all.filter((p) => familyOf(p) === 6) };
+}
+
+/** On culvert0: the kernel refuses it an address where new links have no IPv6 (EACCES, addrconf.c). */
+function hasIpv6({ features }: Facts): boolean {
+  return features.ipv6 && features.ipv6Off !== true;
 }
 
 function carriesFamily(exit: Exit | null, family: Family): boolean {

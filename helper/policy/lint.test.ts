@@ -53,6 +53,8 @@ describe("notes", () => {
 
   test("what the node does not carry is said", () => {
     expect(said(dualStack, "connected", { exit: nodeWithoutIpv6 })).toContain("ipv6.blocked");
+    const off = { ...dualStack, features: { ...dualStack.features, ipv6Off: true } };
+    expect(said(off, "connected")).toContain("ipv6.off");
     const some = { ...node, allowedIps: [prefix("10.0.0.0/8"), prefix("::/1"), prefix("8000::/1")] };
     expect(said(dualStack, "connected", { exit: some })).toContain("exit.partial family=4");
     expect(said(dualStack, "connected", { exit: some })).not.toContain("exit.partial family=6");

@@ -104,7 +104,7 @@ function exitNotes(ground: Ground): readonly Note[] {
   const immutable = ground.facts.resolver.resolvConf.immutable && ground.open && dnsOf(ground) === null;
   return [
     ...(ground.carries[4] ? [] : [note("ipv4.blocked", {})]),
-    ...(ground.carries[6] ? [] : [note("ipv6.blocked", {})]),
+    ...(ground.carries[6] ? [] : [note(ground.facts.features.ipv6Off === true ? "ipv6.off" : "ipv6.blocked", {})]),
     ...partial.map((family) => note("exit.partial", { family })),
     ...(ground.resolvers.length === 0 ? [note("dns.none", {})] : immutable ? [note("dns.immutable", {})] : []),
   ];

@@ -103,7 +103,7 @@ export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps 
   const asksGiven = policy.dns.servers.length === 0 && !only;
   const welcomes = policy.welcome.map((w, i) => ({ ...w, callers: set(`welcome ${i}`, w.from) }));
   const insideFamilies = new Set(exit.inside.map(familyOf));
-  if (policy.ipv6 === "block") insideFamilies.delete(6);
+  if (policy.ipv6 === "block" || facts.features.ipv6Off === true) insideFamilies.delete(6);
 
   const near = inOrder(
     rules,

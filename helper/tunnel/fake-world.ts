@@ -81,7 +81,7 @@ export async function makeWorld(options: Given = {}) {
     },
     compile: ({ state, policy }): Answer<Plan> =>
       given.noUplink ? refuse("machine.no-uplink") : grant(planOf(state, policy.ipv6)),
-    uplinks: () => [],
+    uplinks: () => (given.noUplink ? [] : [{ name: "eth0", addresses: [], gateways: [], lan: [] }]),
     prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
     names: noNames,
     hasRights: () => given.rights ?? true,

@@ -172,7 +172,8 @@ export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy)
   if (blocked !== null) return blocked;
   const names = await deps.names.ready(policy);
   if (!names.ok) return names;
-  if (!resolved.ok) return resolved;
+  // a name that nobody could be asked for is no wrong name
+  if (!resolved.ok) return live.uplinks.length === 0 ? refuse("machine.no-uplink") : resolved;
   const families = live.uplinks.flatMap((u) => [...u.addresses, ...u.gateways]).map((a) => familyOf(a));
   let last: Planned = refuse("machine.no-route", { node });
   for (const address of byFamily(resolved.value, families)) {

@@ -74,6 +74,7 @@ test.each([
   ["a name nobody knows", {}, b, "node.name-not-found"],
   ["a plan that leaks", { leaks: true }, a, "plan.leaks"],
   ["no uplink", { noUplink: true }, a, "machine.no-uplink"],
+  ["a name, without anybody to ask", { noUplink: true }, b, "machine.no-uplink"],
 ] as const)("%s is refused and nothing is applied", async (_what, given, node, code) => {
   const world = await makeWorld(given);
   expect(await world.tunnel.connect(node)).toMatchObject({ ok: false, refusal: { code } });

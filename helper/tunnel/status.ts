@@ -109,11 +109,14 @@ function directOf({ uplinks, policy }: Pieces): Status["direct"] {
   ];
 }
 
-function ipv6Of({ machine, facts, applied, policy }: Pieces): Status["ipv6"] {
+function ipv6Of({ machine, facts, uplinks, applied, policy }: Pieces): Status["ipv6"] {
   if (facts !== null && !facts.features.ipv6) return "absent";
+  const shown = uplinks.some((uplink) => uplink.addresses.some((a) => familyOf(a) === 6));
+  if (facts?.features.ipv6Off === true && !shown) return "absent";
   if (machine.kind === "off" || machine.kind === "failed") return "open";
   if (machine.kind === "connecting" && !machine.closed) return "open";
   if (machine.kind !== "connected" || applied === null || policy.ipv6 === "block") return "blocked";
+  if (facts?.features.ipv6Off === true) return "blocked";
   const { inside, allowedIps } = applied.exit;
   return inside.some((a) => familyOf(a) === 6) && allowedIps.some((a) => familyOf(a) === 6) ? "carried" : "blocked";
 }
