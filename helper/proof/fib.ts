@@ -14,6 +14,8 @@ export interface Flow {
   readonly sourceKnown: boolean;
   /** kernel-made packets count as uid 0 (2.28) */
   readonly kernel: boolean;
+  /** true: rules see neither protocol nor ports */
+  readonly portless?: boolean;
 }
 
 export type Decision =
@@ -150,8 +152,10 @@ function askedBy(machine: Machine, packet: Packet, flow: Flow): Asked {
 
 const askedOf = new WeakMap<Machine, Map<string, Asked>>();
 
-const flowName = ({ iif, oif, sourceKnown, kernel }: Flow): string =>
-  `${iif ?? "/"} ${oif ?? "/"} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+const flowName = (flow: Flow): string => `${flow.iif ?? "/"} ${flow.oif ?? "/"} ${howName(flow)}`;
+
+const howName = ({ sourceKnown, kernel, portless }: Flow): string =>
+  `${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""} ${portless === true ? "portless" : ""}`;
 
 /** What IPv4 reads beside its rules: where a failed lookup ends, and where multicast leaves. */
 function earlyText(machine: Machine, family: Family, { iif, oif, sourceKnown }: Flow): string {
@@ -162,8 +166,7 @@ function earlyText(machine: Machine, family: Family, { iif, oif, sourceKnown }: 
 }
 
 function askedRule(machine: Machine, packet: Packet, rule: RuleFact, flow: Flow): AskedRule {
-  const { iif, sourceKnown, kernel } = flow;
-  const here = `${iif === null ? "here" : ""} ${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""}`;
+  const here = `${flow.iif === null ? "here" : ""} ${howName(flow)}`;
   // devices are named by the flow already, but where `not` turns that round
   const by = rule.not ? `${flowName(flow)} ${loopbackName(machine)}` : here;
   const { family } = packet;
@@ -290,8 +293,19 @@ function fromMatches(from: Prefix, packet: Packet, flow: Flow): boolean {
   return packet.source(oneOf(from));
 }
 
+const hasPorts = (rule: RuleFact): boolean => rule.ipProtocol !== null || rule.sport !== null || rule.dport !== null;
+
+/**
+ * A packet that is routed again is taken apart for protocol and ports only where a rule of its family asks for them that
+ * is not for packets made here (fib_rule_requires_fldissect leaves `iif lo` out); found by the model bench.
+ */
+export function takenApart(machine: Machine, family: Family): boolean {
+  return machine.rules.some((rule) => rule.family === family && hasPorts(rule) && rule.iif !== loopbackName(machine));
+}
+
 function portsMatch(rule: RuleFact, packet: Packet, flow: Flow): boolean {
-  if (rule.ipProtocol === null && !rule.sport && !rule.dport) return true;
+  if (!hasPorts(rule)) return true;
+  if (flow.portless === true) return false;
   // L, 8.7, 13.10: IP_HDRINCL is routed as protocol 255 without ports
   if (flow.iif === null && flow.sourceKnown && packet.flag("header-included")) return rule.ipProtocol === 255;
   if (rule.ipProtocol !== null && !packet.protocol(rule.ipProtocol, rule.ipProtocol)) return false;

@@ -6,7 +6,7 @@
 // The model is the page of kernel findings; the number beside a line says which. Not modelled, and said so in `limits` of
 // prove.ts: AF_XDP and tc redirects (G), NAT and marks of foreign nft tables, ICMP redirects (13.3).
 import type { Address } from "../contract/prefix.ts";
-import { lookup, multicast4, multicast6, broadcast4, type Decision, type Flow } from "./fib.ts";
+import { lookup, multicast4, multicast6, broadcast4, takenApart, type Decision, type Flow } from "./fib.ts";
 import { runHook, type At, type HookStep } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
 import { first, type Packet } from "./packet.ts";
@@ -74,7 +74,8 @@ function fromSocket(run: Run): End {
   if (output.reroute) {
     // 2.4, 2.7: asked again with the new mark and the source already chosen; no way then drops the packet. IPv4 does not say
     // whose it is (ip_route_me_harder sets no flowi4_uid; ip6_route_me_harder does): for rules by owner it is root's
-    way = route(run, { iif: null, oif: device, sourceKnown: true, kernel: kernel || packet.family === 4 });
+    const asked = { kernel: kernel || packet.family === 4, portless: !takenApart(machine, packet.family) };
+    way = route(run, { iif: null, oif: device, sourceKnown: true, ...asked });
     if (way.kind === "refused") return { kind: "dropped", at: "reroute" };
   }
   const post = hook(run, { hook: "postrouting", iif: null, oif: outName(machine, way) });
