@@ -67,7 +67,9 @@ export function explain(ground: Ground, question: Question): Explained {
   const source = steps.flatMap((step) => (step.kind === "source" ? [step.address] : [])).at(-1) ?? question.source;
   const device = end.kind === "left" ? end.device : null;
   const { lane, rule, beside } = wish(packet, end);
-  const foreign = decisions.flatMap((d) => (d.rule === null || isOrdinary(d.rule) || plan === null ? [] : [d.rule]));
+  const foreign = decisions.flatMap((d) =>
+    d.rule === null || isOrdinary(d.rule) || plan === null || ledToOurs(plan, d) ? [] : [d.rule],
+  );
   return {
     ...{ lane, rule, end: endOf(end), source },
     way: steps.flatMap((step) => tell(step, gate?.packets)).map((told) => ({ ...told, text: told.text.slice(0, 600) })),
@@ -89,6 +91,15 @@ export function markOf(plan: Plan | null, app: App): number {
   const program = apps.programs.find(same)?.class ?? 0;
   const place = apps.places.find(same)?.class ?? 0;
   return apps.marks[program]?.[place] ?? 0;
+}
+
+/** fib_default_rules_init, fib6_rules_net_init */
+const mainPriority = 0x7ffe;
+
+/** In the forms that lie in main its own rule leads to our routes (T2). */
+function ledToOurs({ routes }: Plan, { rule, route }: Decision): boolean {
+  if (rule?.priority !== mainPriority || route === null) return false;
+  return routes.some((r) => r.table === route.table && r.prefix === route.prefix && r.metric === route.metric);
 }
 
 /** Everything goes somewhere by our rules; before them only the machine's own addresses are asked for (table local). */
