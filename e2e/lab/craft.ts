@@ -38,6 +38,8 @@ export interface Raw {
   readonly payload?: Buffer;
   /** An 802.1Q tag before the type. */
   readonly vlan?: number;
+  /** Loose source route (RFC 791, 3.1): `destination` is the first hop, this the end; IPv4 alone. */
+  readonly end?: string;
 }
 
 /** A UDP packet as a whole frame, of the family of its addresses. */
@@ -49,7 +51,9 @@ export function udpFrame(raw: Raw): string {
   header.writeUInt16BE(8 + payload.length, 4);
   const body = Buffer.concat([header, payload]);
   const six = raw.destination.includes(":");
-  const packet = (six ? ipv6 : ipv4)(raw.source, raw.destination, 17, body, 64);
+  const packet = six
+    ? ipv6(raw.source, raw.destination, 17, body, 64)
+    : ipv4(raw.source, raw.destination, 17, body, 64, raw.end);
   const type = six ? ipv6Type : ipv4Type;
   if (raw.vlan === undefined) return ethernet(raw.toMac, raw.fromMac, type, packet);
   return ethernet(
@@ -71,14 +75,17 @@ function ethernet(to: string, from: string, type: number, body: Buffer): string 
   );
 }
 
-function ipv4(source: string, destination: string, protocol: number, body: Buffer, ttl: number): Buffer {
-  const header = Buffer.alloc(20);
-  header[0] = 0x45;
-  header.writeUInt16BE(20 + body.length, 2);
+function ipv4(source: string, to: string, protocol: number, body: Buffer, ttl: number, end?: string): Buffer {
+  // type, length, pointer to the first address, the address, end of options
+  const options = end === undefined ? [] : [131, 7, 4, ...addressBytes(end), 0];
+  const header = Buffer.alloc(20 + options.length);
+  header[0] = 0x40 + header.length / 4;
+  header.writeUInt16BE(header.length + body.length, 2);
   header[8] = ttl;
   header[9] = protocol;
   Buffer.from(addressBytes(source)).copy(header, 12);
-  Buffer.from(addressBytes(destination)).copy(header, 16);
+  Buffer.from(addressBytes(to)).copy(header, 16);
+  Buffer.from(options).copy(header, 20);
   header.writeUInt16BE(checksum(header), 10);
   // a UDP checksum of zero is none (RFC 768)
   return Buffer.concat([header, body]);

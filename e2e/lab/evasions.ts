@@ -40,6 +40,13 @@ export function sourceRouted(rate = floodRate): readonly Stream[] {
   ];
 }
 
+/** The same as whole frames, by way of the router, which would pass them on to the printer: lock 3 alone sees them. */
+export function sourceRoutedFrames(device: string = laptop.uplink, rate = floodRate): readonly Stream[] {
+  const raw = { fromMac: laptop.mac, toMac: home.mac, source: laptop.ipv4, port: 9 };
+  const hex = udpFrame({ ...raw, destination: printer.ipv4, end: web.ipv4 });
+  return [{ name: "raw-lsrr", kind: "frame", device, hex, rate }];
+}
+
 /** Groups that are not discovery on the LAN, with the uplink named and without. */
 export function multicast(device: string = laptop.uplink, rate = floodRate): readonly Stream[] {
   const way = { multicastIf: device };

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { everything, flood, floodRate, longOpen, type Stream } from "../lab/flood.ts";
 import { internet } from "../lab/internet.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { multicast, rawFrames, sourceRouted } from "../lab/evasions.ts";
+import { multicast, rawFrames, sourceRouted, sourceRoutedFrames } from "../lab/evasions.ts";
 import { places } from "../lab/places.ts";
 import { watch } from "../lab/watcher.ts";
 import { offline } from "./allowed.ts";
@@ -26,7 +26,7 @@ const floods: Readonly<Record<string, readonly Stream[]>> = {
   "datagrams that name the uplink by PKTINFO": everything({ pktinfo: uplink }, "pktinfo-"),
   "sockets opened before": longOpen(),
   "raw frames": rawFrames(),
-  "source-routed packets": sourceRouted(),
+  "source-routed packets": [...sourceRouted(), ...sourceRoutedFrames()],
   multicast: multicast(),
 };
 

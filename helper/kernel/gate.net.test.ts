@@ -247,6 +247,7 @@ function everyMatch(): readonly (readonly [string, NftTable["family"], NftMatch]
     { kind: "ip-option", option: "lsrr" },
     { kind: "ip-option", option: "ssrr" },
     { kind: "routing-header" },
+    { kind: "hdrlength", above: 6 },
     { kind: "skuid", from: 0, to: 0 },
     { kind: "skuid", from: 1, to: 70_000 },
   ];

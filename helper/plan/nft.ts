@@ -70,10 +70,12 @@ export type NftMatch =
     }
   /** `ct direction reply`; inet only */
   | { readonly kind: "ct-direction"; readonly direction: "original" | "reply" }
-  /** `ip option lsrr exists`, `ip option ssrr exists` */
+  /** `ip option lsrr exists`, `ip option ssrr exists`; never matches in netdev egress (Linux 6.18) */
   | { readonly kind: "ip-option"; readonly option: "lsrr" | "ssrr" }
   /** `exthdr rt exists` */
   | { readonly kind: "routing-header" }
+  /** `ip hdrlength > 6`, in words of 32 bits: an IPv4 header with more than a word of options, whichever */
+  | { readonly kind: "hdrlength"; readonly above: 6 }
   /** `fib daddr type local`: the destination is an address of this machine; inet only */
   | { readonly kind: "fib-daddr-type"; readonly not?: boolean; readonly type: "local" | "broadcast" | "multicast" }
   /** `meta skuid 0`: owner of the socket */

@@ -88,6 +88,8 @@ function printMatch(match: NftMatch, family: NftTable["family"]): string {
       return `ip option ${match.option} exists`;
     case "routing-header":
       return "exthdr rt exists";
+    case "hdrlength":
+      return `ip hdrlength > ${match.above}`;
     case "fib-daddr-type":
       return `fib daddr type ${not}${match.type}`;
     case "skuid":

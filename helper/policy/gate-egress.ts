@@ -8,7 +8,7 @@ import type { NftChain, NftRule } from "../plan/nft.ts";
 import { linkName, marks } from "../plan/numbers.ts";
 import { waysTo } from "./bypass.ts";
 import { foreignLan, laneLines3, lateQueryLines, outsideQueries, sharedChains3 } from "./gate-lanes.ts";
-import { discoveryOf, linkChain, sourceRouted } from "./gate-lines.ts";
+import { discoveryOf, linkChain, sourceRouted3 } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
@@ -40,7 +40,7 @@ export function egressChains(ground: Ground, devices: EgressDevices): readonly N
       accept("this machine to itself", oif("lo")),
       ...(ground.adapter ? [accept("into the tunnel: lock 2 has judged", oif(linkName))] : []),
       ...innerPorts(ground).map((port) => accept("a port of a bridge inside this machine", oif(port))),
-      ...sourceRouted,
+      ...sourceRouted3,
       ...families.flatMap((family) =>
         ground.inside[family].map((own) => drop("inside addresses stay inside (P6)", saddr(own))),
       ),

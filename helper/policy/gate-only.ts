@@ -20,7 +20,7 @@ import {
   tunnelLines,
 } from "./gate-lanes.ts";
 import type { Lines } from "./gate-lanes.ts";
-import { discoveryOf, sourceRouted } from "./gate-lines.ts";
+import { discoveryOf, sourceRouted3 } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { dhcpOut, neighboursOut } from "./link-local.ts";
@@ -72,7 +72,7 @@ export function onlyEgressChains(ground: Ground, devices: EgressDevices): readon
         accept("this machine to itself", oif("lo")),
         ...(ground.adapter ? [accept("into the tunnel: lock 2 has judged", oif(linkName))] : []),
         ...innerPorts(ground).map((port) => accept("a port of a bridge inside this machine", oif(port))),
-        ...sourceRouted,
+        ...sourceRouted3,
         ...own.map((inside) => drop("inside addresses stay inside (P6)", saddr(inside))),
         ...own
           .filter((inside) => familyOf(inside) === 4)

@@ -131,7 +131,11 @@ function anyMatch(): fc.Arbitrary<NftMatch> {
       type: pick("local" as const, "multicast" as const),
       not: fc.boolean(),
     }),
-    pick({ kind: "ip-option" as const, option: "lsrr" as const }, { kind: "routing-header" as const }),
+    pick(
+      { kind: "ip-option" as const, option: "lsrr" as const },
+      { kind: "hdrlength" as const, above: 6 as const },
+      { kind: "routing-header" as const },
+    ),
   );
 }
 

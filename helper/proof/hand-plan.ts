@@ -128,6 +128,7 @@ function gate(open: boolean): NftTable[] {
     drop({ kind: "ip-option", option: "ssrr" }),
     drop({ kind: "routing-header" }),
   ];
+  const sourceRouted3 = [drop({ kind: "hdrlength", above: 6 }), drop({ kind: "routing-header" })];
   const noQueries = [6, 17].flatMap((protocol) => [53, 853].map((port) => drop(of(protocol), to(port))));
   const nd = (...types: number[]): NftMatch[] => [
     { kind: "icmp-type", family: 6, types },
@@ -189,7 +190,7 @@ function gate(open: boolean): NftTable[] {
   const egress: NftRule[] = [
     accept(out("lo")),
     accept(out(linkName)),
-    ...sourceRouted,
+    ...sourceRouted3,
     ...stayInside,
     accept({ kind: "ethertype", type: 0x0806 }, { kind: "arp-saddr", prefix: "192.168.1.7/32" as Prefix }),
     accept({ kind: "ethertype", type: 0x0806 }, { kind: "arp-saddr", prefix: "0.0.0.0/32" as Prefix }),

@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 
 import type { Address } from "../contract/prefix.ts";
+import type { NftMatch } from "../plan/nft.ts";
 import { linkName, priorities, tables } from "../plan/numbers.ts";
 import {
   accept,
@@ -19,6 +20,9 @@ import {
   type Change,
 } from "./hand-plan.ts";
 import { prove, type Counterexample } from "./prove.ts";
+
+const loose: NftMatch = { kind: "ip-option", option: "lsrr" };
+const isLoose = (match: NftMatch): boolean => match.kind === "ip-option" && match.option === "lsrr";
 
 test("a plan that keeps every promise is proven, with its counts", () => {
   const proof = prove(input());
@@ -43,7 +47,14 @@ test.each<[string, string, Change]>([
   [
     "P1",
     "source-routed packets are not dropped",
-    both((rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "ip-option" && m.option === "lsrr"))),
+    both((rules) => rules.filter((r) => !r.matches.some((m) => m.kind === "hdrlength" || isLoose(m)))),
+  ],
+  [
+    "P1",
+    "source-routed packets are told by their option in lock 3, which sees none there",
+    inChain("egress", (rules) =>
+      rules.map((r) => (r.matches.some((m) => m.kind === "hdrlength") ? { ...r, matches: [loose] } : r)),
+    ),
   ],
   [
     "P2",

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 
 import type { Address } from "../contract/prefix.ts";
-import type { NftTable } from "../plan/nft.ts";
+import type { NftMatch, NftTable } from "../plan/nft.ts";
 import { chain, line, machine, mainRoutes, packet, socket, table, uplinks, type Ground } from "./ground.ts";
 import type { Machine } from "./machine.ts";
 import { ctStates, type PacketValue } from "./packet.ts";
@@ -142,6 +142,15 @@ test("a mark that the packet has already is not set anew: it is not routed again
   const rules = ["-4 100: uidrange 0-0 unreachable"];
   expect(goes({ rules }, { uid: 1000 }, nft)).toBe("dropped at reroute");
   expect(goes({ rules }, { uid: 1000, mark: 0x2a00_0000 }, nft)).toBe("va via 192.0.2.1");
+});
+
+// found by the model bench, SEED=100879 and 101007 of 1,000 packets
+test("routed again, ports are seen only where a rule asks for them that is not for packets made here alone", () => {
+  const mark = line({ kind: "set-mark", mask: 0xff00_0000, value: 0x2a00_0000 });
+  const nft = [table("inet", chain("output", "accept", [mark], "route"))];
+  const later = "-4 95: fwmark 0x2a000000/0xff000000 iif lo dport 7777 unreachable";
+  expect(goes({ rules: [later] }, {}, nft)).toBe("va via 192.0.2.1");
+  expect(goes({ rules: [later, "-4 96: sport 9 unreachable"] }, {}, nft)).toBe("dropped at reroute");
 });
 
 test("2.28: packets of the kernel count as uid 0 for rules, and have no owner for nft", () => {
@@ -333,6 +342,18 @@ test("13.13: source-routed packets are told by their option and their routing he
   expect(goes({}, { flags: ["lsrr"] }, [table("inet", gate)])).toBe("dropped at output");
   expect(goes({}, { flags: ["routing-header"], destination: far6 }, [table("inet", gate)])).toBe("dropped at output");
   expect(goes({}, { flags: ["ssrr"] }, [table("inet", gate)])).toBe("va via 192.0.2.1");
+});
+
+// found by the packet tests, e2e/net/findings/lock-2-gone
+test("at egress a source route shows by the header's length alone", () => {
+  const gate = (match: NftMatch): NftTable[] => [table("netdev", chain("egress", "accept", [line("drop", match)]))];
+  const option = { kind: "ip-option", option: "lsrr" } as const;
+  const long = { kind: "hdrlength", above: 6 } as const;
+  expect(goes({}, { flags: ["lsrr"] }, gate(option))).toBe("va via 192.0.2.1");
+  for (const flag of ["lsrr", "ssrr"] as const)
+    expect(goes({}, { flags: [flag] }, gate(long))).toBe("dropped at egress");
+  expect(goes({}, {}, gate(long))).toBe("va via 192.0.2.1");
+  expect(goes({}, { destination: far6 }, gate(long))).toBe("va via 2001:db8:1::1");
 });
 
 type Change = (machine: Machine) => Machine;

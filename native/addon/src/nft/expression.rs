@@ -16,6 +16,7 @@ pub const META_L4PROTO: u32 = 16;
 pub const EQ: u32 = 0;
 pub const NEQ: u32 = 1;
 pub const LTE: u32 = 3;
+pub const GT: u32 = 4;
 pub const GTE: u32 = 5;
 pub const NETWORK: u32 = 1;
 pub const TRANSPORT: u32 = 2;

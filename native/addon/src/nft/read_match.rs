@@ -1,13 +1,13 @@
 //! The first match of a list of expressions: what write_match makes, backwards.
 
 use super::expression::{
-    CT_DIRECTION, CT_STATE, EQ, EXTHDR_IPV4, EXTHDR_IPV6, Expression, GTE, LTE, META_IIFNAME, META_L4PROTO,
-    META_MARK, META_NFPROTO, META_OIFNAME, META_PROTOCOL, META_SKUID, NEQ, NETWORK, TRANSPORT,
+    CT_DIRECTION, CT_STATE, EQ, EXTHDR_IPV4, EXTHDR_IPV6, Expression, GT, GTE, LTE, META_IIFNAME,
+    META_L4PROTO, META_MARK, META_NFPROTO, META_OIFNAME, META_PROTOCOL, META_SKUID, NEQ, NETWORK, TRANSPORT,
 };
 use super::value::{Family, InSet, Match, Name, Ports, Prefix, TableFamily};
 use super::words::{
-    ADDRESS_TYPES, ARP_SENDER, ARP_TARGET, DIRECTIONS, ETHERTYPES, ICMP, ICMPV6, OPTIONS, ROUTING, STATES,
-    address_at, hops_at, word,
+    ADDRESS_TYPES, ARP_SENDER, ARP_TARGET, DIRECTIONS, ETHERTYPES, HDRLENGTH, ICMP, ICMPV6, OPTIONS, ROUTING,
+    STATES, address_at, hops_at, word,
 };
 use crate::netlink::text::print_prefix;
 
@@ -83,7 +83,7 @@ fn read_of_family(
     list: &[Expression],
     elements: &dyn Fn(&str) -> Option<Vec<u8>>,
 ) -> Option<(Match, usize)> {
-    use Expression::{Compare, Exthdr, Lookup, Meta, Payload};
+    use Expression::{Bitwise, Compare, Exthdr, Lookup, Meta, Payload};
     let icmp = if family == 4 { ICMP } else { ICMPV6 };
     match list {
         [Payload { base: NETWORK, offset, length: 1 }, Compare { data, .. }, ..]
@@ -91,6 +91,12 @@ fn read_of_family(
         {
             Some((Match::Hops { family, value: *data.first()? }, 2))
         }
+        [
+            Payload { base: NETWORK, offset: 0, length: 1 },
+            Bitwise { mask, .. },
+            Compare { operator: GT, data },
+            ..,
+        ] if family == 4 && *mask == [HDRLENGTH] => Some((Match::Hdrlength { above: *data.first()? }, 3)),
         [Payload { base: NETWORK, offset, .. }, Lookup { set, not, .. }, ..] => {
             let set = InSet { not: *not, family, set: set.clone() };
             match *offset {

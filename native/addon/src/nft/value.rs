@@ -101,6 +101,9 @@ pub enum Match {
         option: String,
     },
     RoutingHeader,
+    Hdrlength {
+        above: u8,
+    },
     FibDaddrType {
         #[serde(default, skip_serializing_if = "is_false")]
         not: bool,

@@ -15,6 +15,8 @@ pub const ARP_TARGET: u32 = 24;
 /// IPOPT_LSRR, IPOPT_SSRR (RFC 791); IPPROTO_ROUTING (RFC 8200)
 pub const OPTIONS: [(&str, u8); 2] = [("lsrr", 131), ("ssrr", 137)];
 pub const ROUTING: u8 = 43;
+/// IHL: the lower half of an IPv4 packet's first byte, in words (RFC 791).
+pub const HDRLENGTH: u8 = 0x0f;
 /// NF_CT_STATE_BIT of each (nf_conntrack_common.h), in the order a value lists them.
 pub const STATES: [(&str, u32); 5] =
     [("new", 8), ("established", 2), ("related", 4), ("invalid", 1), ("untracked", 64)];

@@ -1,14 +1,14 @@
 //! One match of a rule as expressions.
 
 use super::expression::{
-    CT_DIRECTION, CT_STATE, EXTHDR_IPV4, EXTHDR_IPV6, Expression, META_IIFNAME, META_L4PROTO, META_MARK,
+    CT_DIRECTION, CT_STATE, EXTHDR_IPV4, EXTHDR_IPV6, Expression, GT, META_IIFNAME, META_L4PROTO, META_MARK,
     META_NFPROTO, META_OIFNAME, META_PROTOCOL, META_SKUID, NETWORK, TRANSPORT,
 };
 use super::rule::Anonymous;
 use super::value::{Family, InSet, Match, Name, Ports, Prefix, TableFamily};
 use super::words::{
-    ADDRESS_TYPES, ARP_SENDER, ARP_TARGET, DIRECTIONS, ETHERTYPES, ICMP, ICMPV6, IFNAMSIZ, INVALID, OPTIONS,
-    ROUTING, STATES, address_at, between, bitwise, compare, hops_at, mask_of,
+    ADDRESS_TYPES, ARP_SENDER, ARP_TARGET, DIRECTIONS, ETHERTYPES, HDRLENGTH, ICMP, ICMPV6, IFNAMSIZ,
+    INVALID, OPTIONS, ROUTING, STATES, address_at, between, bitwise, compare, hops_at, mask_of,
 };
 use crate::netlink::text::{bytes_of, parse_prefix};
 use crate::sys::Errno;
@@ -82,6 +82,12 @@ pub fn write_match(
             write_family(table, 6, list)?;
             list.push(Expression::Exthdr { operation: EXTHDR_IPV6, header: ROUTING });
             list.push(compare(false, &[1]));
+        }
+        Match::Hdrlength { above } => {
+            write_family(table, 4, list)?;
+            list.push(Expression::Payload { base: NETWORK, offset: 0, length: 1 });
+            list.push(Expression::Bitwise { mask: vec![HDRLENGTH], xor: vec![0] });
+            list.push(Expression::Compare { operator: GT, data: vec![*above] });
         }
         Match::FibDaddrType { not, name } => {
             let (_, number) = ADDRESS_TYPES.iter().find(|(known, _)| known == name).ok_or(INVALID)?;
