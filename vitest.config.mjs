@@ -6,7 +6,7 @@ import { findElectron } from "./scripts/electron.mjs";
 import { findResolvers } from "./scripts/resolvers.mjs";
 
 const never = ["**/node_modules/**", "dist/**", "native/**"];
-/** The long run takes every packet test through the other forms of taking over as well (T2); e2e/net/road.ts reads this. */
+/** `npm test -- forms` takes every packet test through the other forms of taking over as well (T2); e2e/net/road.ts reads this. */
 const otherForms = process.env["CULVERT_LONG"] === "1" ? ["metric", "halves", "eighths"] : [];
 const sets = ["**/*.net.test.ts", "**/*.ui.test.ts"];
 /** The real resolvers get namespaces that no other test has used. */

@@ -10,22 +10,27 @@ import { virtualDisplay } from "./programs.mjs";
 import { onPath } from "./rust.mjs";
 import { isRoot, logs, root, run, say, seconds, which } from "./steps.mjs";
 
-// every packet test once more in each other form of taking over (T2): a quarter of an hour more, so only when asked for
-const otherForms = process.env.CULVERT_LONG === "1" ? ["metric", "halves", "eighths"] : [];
+// every packet test once more in each other form of taking over (T2): half an hour more, so only when asked for
+const otherForms = ["metric", "halves", "eighths"].map((form) => `net-${form}`);
 
-/** Runs the stages named, or all; gives the exit code. */
+/** Runs the stages named, or all but the other forms: those by `forms`, or with CULVERT_LONG=1. Gives the exit code. */
 export async function test(only) {
+  const long = only.length === 0 && process.env.CULVERT_LONG === "1";
   const stages = [
     ["check", check],
     ["unit", () => vitest("unit", [])],
     ["rust", rust],
     ["net", () => vitest("net", apart)],
     ["resolvers", () => vitest("resolvers", apart)],
-    ...otherForms.map((form) => [`net-${form}`, () => vitest(`net-${form}`, apart)]),
+    ...otherForms.map((name) => [name, () => vitest(name, apart)]),
     ["ui", () => vitest("ui", virtualDisplay)],
   ];
+  const wanted = (name) => {
+    if (otherForms.includes(name)) return long || only.includes("forms") || only.includes(name);
+    return only.length === 0 || only.includes(name);
+  };
   let sum = nothing;
-  for (const [name, work] of stages.filter(([name]) => only.length === 0 || only.includes(name))) {
+  for (const [name, work] of stages.filter(([name]) => wanted(name))) {
     const began = Date.now();
     const got = await work();
     say(`${seconds(Date.now() - began)}  ${name}: ${closing(got)}`);
@@ -45,7 +50,10 @@ async function vitest(project, inside) {
   const done = await run(command, args, {
     log: project,
     // a lab starts a dozen of Node's processes, a test asks `culvert` a dozen times: 0.13 s each instead of 0.36
-    env: { NO_COLOR: "1", FORCE_COLOR: "0", NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled") },
+    env: {
+      ...{ NO_COLOR: "1", FORCE_COLOR: "0", CULVERT_LONG: otherForms.includes(project) ? "1" : "" },
+      NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "compiled"),
+    },
     timeoutMs: stageLimitMs,
   });
   if (!existsSync(file)) {

@@ -1,5 +1,5 @@
 // The promises in the forms of T2 that lie in main: one lab a form, with a direct and a blocked rule, and everything that a
-// form could break. (The other files run in the own table; with CULVERT_LONG=1 in every form.) The order matters: what is
+// form could break. (The other files run in the own table; with `npm test -- forms` in every form.) The order matters: what is
 // plugged in or pushed stays no longer than its test.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 

@@ -16,7 +16,7 @@ import type { NodeSpec } from "../lab/topology.ts";
 import { type Seen, watch, type Watcher } from "../lab/watcher.ts";
 import { connectedTo, offline, onSecond } from "./allowed.ts";
 
-/** The form of taking over that these tests run in (T2); the long run runs all of them in each. */
+/** The form of taking over that these tests run in (T2); `npm test -- forms` runs all of them in each. */
 const form = formSchema.parse(process.env["CULVERT_FORM"] ?? "table");
 /** What a fresh installation has, in that form. */
 export const basePolicy: Policy = { ...defaultPolicy, form };
