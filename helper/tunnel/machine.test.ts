@@ -45,6 +45,17 @@ test("with the boot kill switch a node that does not answer leaves the machine l
   expect(run.gate).toBe("closed");
 });
 
+test("with the boot kill switch a machine at rest is laid anew when it changes, without it only by a policy", () => {
+  const boot = new Run({ boot: true });
+  boot.event({ kind: "changed", uplinks: true, ours: false });
+  expect(boot.drive()).toEqual(["rest"]);
+  const plain = new Run();
+  plain.event({ kind: "changed", uplinks: true, ours: true });
+  expect(plain.drive()).toEqual([]);
+  plain.event({ kind: "policy-changed" });
+  expect(plain.drive()).toEqual(["rest"]);
+});
+
 test("the engine's death locks, starts a new engine at once and connects again", () => {
   const run = connected(a);
   run.event({ kind: "engine-died" });
@@ -280,6 +291,7 @@ class Run {
       undo: { kind: "undone" },
       retry: { kind: "retry-due" },
       "stop-engine": null,
+      rest: null,
     };
     const answer = answers[order.do];
     if (answer !== null) this.answer(answer);

@@ -67,9 +67,9 @@ export function step(state: Machine, event: Event, env: Env): Move {
         ? retry(state)
         : stay(state);
     case "changed":
-      return changed(state, event);
+      return isAtRest(state) ? rest(state, env.boot) : changed(state, event);
     case "policy-changed":
-      return changed(state, { uplinks: true, ours: false });
+      return isAtRest(state) ? rest(state, true) : changed(state, { uplinks: true, ours: false });
     case "names-changed":
       return state.kind === "connected" ? { state, orders: [{ do: "replan" }] } : stay(state);
     case "replanned":
@@ -226,6 +226,15 @@ function changed(state: Machine, { uplinks, ours }: { readonly uplinks: boolean;
     return { state: { ...state, hurried: true }, orders: [{ do: "retry", afterMs: fightHoldMs }] };
   }
   return uplinks ? retry(state) : { state, orders: [{ do: "lock", node: state.node }] };
+}
+
+function isAtRest({ kind }: Machine): boolean {
+  return kind === "off" || kind === "failed";
+}
+
+/** The gate "from boot on" also stands on the links of now. */
+function rest(state: Machine, due: boolean): Move {
+  return due ? { state, orders: [{ do: "rest" }] } : stay(state);
 }
 
 /** Another program changed what is ours: laid again a few times, then it is a fight. */

@@ -35,7 +35,7 @@ export interface Deps {
     listenPort: number,
     said: (e: "silent" | "heard") => void,
   ) => Promise<Engine>;
-  readonly compile: (input: CompileInput) => Answer<Plan>;
+  readonly compile: (input: Omit<CompileInput, "exit"> & { readonly exit: Exit | null }) => Answer<Plan>;
   readonly uplinks: (facts: Facts) => readonly Uplink[];
   /** Proven plans are applied, others are not; the answer of a refusal is plan.leaks with the packet. */
   readonly prove: (input: ProveInput) => Proved;
@@ -76,6 +76,8 @@ export interface Live {
   readonly exits: Map<Id, Exit>;
   proof: ProofSummary | null;
   undone: readonly string[];
+  /** The person took everything down, the gate "from boot on" too: until the next wish. */
+  released: boolean;
 }
 
 export interface Applying {
@@ -135,6 +137,9 @@ export async function carryOut(deps: Deps, live: Live, order: Doing, outcome: Ou
       return null;
     case "undo":
       return undo(deps, live);
+    case "rest":
+      await rest(deps, live);
+      return null;
   }
 }
 
@@ -200,7 +205,9 @@ async function prepare(deps: Deps, live: Live, node: Id, outcome: Outcome): Prom
 
 async function addressesOf(deps: Deps, live: Live, node: Id, c: Configuration): ReturnType<typeof resolveHost> {
   const remembered = live.exits.get(node);
-  if (live.applied !== null && remembered !== undefined) return grant([remembered.endpoint.address]);
+  // behind a closed gate no name can be asked for
+  const closed = live.applied !== null || isClosedAtRest(deps, live);
+  if (closed && remembered !== undefined) return grant([remembered.endpoint.address]);
   return resolveHost(c.endpoint.host, deps.resolve);
 }
 
@@ -380,9 +387,9 @@ function proveWith(deps: Deps, input: Omit<CompileInput, "state">, plan: Plan, l
 }
 
 async function undo(deps: Deps, live: Live): Promise<Said> {
-  // from here on everything may leave
+  // from here on more may leave, or everything
   deps.wire.close();
-  live.undone = await deps.kernel.undo();
+  live.undone = await rest(deps, live);
   live.applied = null;
   live.proof = null;
   live.prepared = null;
@@ -390,6 +397,24 @@ async function undo(deps: Deps, live: Live): Promise<Said> {
   await deps.names.rest();
   await readFacts(deps, live);
   return { kind: "undone" };
+}
+
+/** Nothing of ours; but for the gate where the kill switch holds from boot on. Gives the commands. */
+async function rest(deps: Deps, live: Live): Promise<readonly string[]> {
+  if (!isClosedAtRest(deps, live)) return deps.kernel.undo();
+  const plan = deps.compile({
+    policy: deps.store.policy(),
+    facts: await readFacts(deps, live),
+    exit: null,
+    state: "off",
+  });
+  // what stands stays, and it is tried again
+  if (!plan.ok) throw new Error(`the gate from boot on is refused: ${plan.refusal.code}`);
+  return (await deps.kernel.apply(plan.value)).commands;
+}
+
+function isClosedAtRest(deps: Deps, live: Live): boolean {
+  return deps.store.policy().killSwitch === "boot" && !live.released;
 }
 
 /** Shares of the deadline, growing: the last one is for nodes that are far away. */

@@ -52,7 +52,8 @@ export function openQueue(deps: QueueDeps): Queue {
       waiting = waiting.filter(({ order }) => survives(order));
     }
     for (const order of orders) {
-      if (order.do === "replan" && waiting.some((w) => w.order.do === "replan")) continue;
+      const again = order.do === "replan" || order.do === "rest";
+      if (again && waiting.some((w) => w.order.do === order.do)) continue;
       waiting.push({ order, epoch: state.epoch });
     }
     if (state !== before) entered(before);

@@ -132,6 +132,33 @@ test("a policy saved while connected is applied at once", async () => {
   expect(world.kernel.states()).toEqual(["connecting", "connected", "connected"]);
 });
 
+test("from boot on: the gate stands as soon as it is saved, after down, and after the helper's next start; reset takes it", async () => {
+  const world = await makeWorld();
+  const undos = world.kernel.undos;
+  await world.tunnel.setPolicy({ ...defaultPolicy, killSwitch: "boot" });
+  expect(world.kernel.states()).toEqual(["off"]);
+  await world.tunnel.connect(a);
+  expect(await world.tunnel.disconnect()).toMatchObject({ ok: true, value: { state: { kind: "off" } } });
+  expect(world.kernel.states()).toEqual(["off", "connecting", "connected", "off"]);
+  expect(world.kernel.undos).toBe(undos);
+  expect(await world.tunnel.reset()).toMatchObject({ ok: true });
+  expect(world.kernel.undos).toBeGreaterThan(undos);
+  const taken = world.kernel.applied.length;
+  world.kernel.foreign({ at: 0, kind: "link", what: "ip link add", author: null, ours: false });
+  await world.tunnel.setPolicy(defaultPolicy);
+  expect(world.kernel.applied).toHaveLength(taken);
+});
+
+test("from boot on: a link that comes while off gets its gate, and so does a start that finds nothing", async () => {
+  const world = await makeWorld();
+  await world.tunnel.setPolicy({ ...defaultPolicy, killSwitch: "boot" });
+  world.kernel.foreign({ at: 0, kind: "link", what: "ip link add", author: null, ours: false });
+  await eventually(() => world.kernel.states().join() === "off,off");
+  const next = await makeWorld({ dir: world.dir });
+  expect(next.kernel.states()).toEqual(["off"]);
+  expect(next.kernel.undos).toBe(0);
+});
+
 test("traffic is told each second while connected", async () => {
   const world = await makeWorld();
   await world.tunnel.connect(a);

@@ -56,7 +56,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
   const closers: (() => void)[] = [];
   const live: Live = {
     ...{ facts: null, uplinks: [], engine: null, prepared: null, applied: null, proof: null, undone: [] },
-    exits: new Map(),
+    ...{ exits: new Map(), released: false },
   };
   const machine = (): Machine => queue.machine();
   const drifts = watchDrifts(deps.now);
@@ -154,6 +154,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
     warm: () => ahead.poke(),
     async connect(node) {
       if (deps.store.node(node) === undefined) return refuse("node.unknown", { node });
+      live.released = false;
       queue.forgetWhy();
       queue.happen({ kind: "connect", node });
       await queue.settled();
@@ -168,6 +169,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       return kind === "off" || kind === "failed" ? grant(telling.status()) : why();
     },
     async reset() {
+      live.released = true;
       const off = await tunnel.disconnect();
       if (!off.ok) return off;
       const undone = live.undone;
@@ -184,6 +186,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
       if (confirmWithin === undefined) pending.keep();
       else pending.begin(deps.store.policy(), confirmWithin);
       deps.store.setPolicy(policy);
+      live.released = false;
       queue.happen({ kind: "policy-changed" });
       await queue.drained();
       findings.poke();
@@ -226,7 +229,10 @@ export function createTunnel(deps: RunDeps): Tunnel {
       if (before !== undefined) deps.store.setPolicy(before);
       const boot = deps.store.policy().killSwitch === "boot";
       const wanted = deps.wanted.read() ?? (boot ? deps.last.read() : undefined);
-      if (wanted === undefined) {
+      if (wanted === undefined && boot) {
+        queue.happen({ kind: "policy-changed" });
+        await queue.drained();
+      } else if (wanted === undefined) {
         // a life that ended while taking down, or before it noted its node
         const undone = await deps.kernel.undo();
         if (undone.length > 0) deps.log("undone from an earlier life", { commands: undone });

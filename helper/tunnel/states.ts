@@ -81,7 +81,8 @@ export type Result = { readonly epoch: number } & (
 
 export type Order =
   | { readonly do: Stage | "lock"; readonly node: Id }
-  | { readonly do: "replan" | "stop-engine" | "undo" }
+  /** rest: what holds while nothing is connected, the gate "from boot on" or nothing. */
+  | { readonly do: "replan" | "stop-engine" | "undo" | "rest" }
   | { readonly do: "retry"; readonly afterMs: number };
 
 export interface Env {
