@@ -72,14 +72,14 @@ async function withFile(context: Context, what: "set" | "check", path: string): 
 }
 
 async function set(context: Context, wanted: Policy): Promise<ExitCode> {
-  const { within } = context.options;
+  const { within, anyway } = context.options;
   const confirmWithin = within === undefined ? undefined : Number(within);
   if (confirmWithin !== undefined && !(Number.isInteger(confirmWithin) && confirmWithin >= 5 && confirmWithin <= 3600))
     return wrongUse(context);
   const kept = await keepWayIn(context, null, wanted);
   if (!kept.ok) return refused(context, kept.refusal);
   const policy = kept.value;
-  const params = { policy, ...(confirmWithin === undefined ? {} : { confirmWithin }) };
+  const params = { policy, ...(confirmWithin === undefined ? {} : { confirmWithin }), ...(anyway ? { anyway } : {}) };
   return answerWith(context, "setPolicy", params, (status) => {
     const until = status.confirm === undefined ? [] : [{ until: clock(status.confirm.until) }];
     const back = until.map((data) => context.words.say("saved-until", data));

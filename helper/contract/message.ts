@@ -47,10 +47,15 @@ export const requests = {
   policy: request(none, policySchema),
   /**
    * Saved, and applied at once when connected. confirmWithin, seconds: unless `confirm` comes in that time, the policy of
-   * before returns ("keep my way in"); until then the status says `confirm`.
+   * before returns ("keep my way in"); until then the status says `confirm`. What would end a session from afar is refused
+   * (policy.cuts-session) without confirmWithin or `anyway`.
    */
   setPolicy: request(
-    z.strictObject({ policy: policySchema, confirmWithin: z.int().min(5).max(3600).optional() }),
+    z.strictObject({
+      policy: policySchema,
+      confirmWithin: z.int().min(5).max(3600).optional(),
+      anyway: z.boolean().optional(),
+    }),
     statusSchema,
   ),
   /** The policy that was set to go back by itself stays. */

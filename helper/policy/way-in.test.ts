@@ -5,8 +5,8 @@ import { address, direct, dualStack, policy, prefix, request } from "./sample-ma
 import { cutSessions, welcomeOf } from "./way-in.ts";
 
 const session = { from: address("198.51.100.7"), fromPort: 50_000, at: address("192.168.1.23"), port: 22 };
-const isCut = (change: Partial<Policy>, of = session): boolean =>
-  cutSessions(request(dualStack, "connected", { policy: policy(change) }), [of]).length > 0;
+const isCut = (change: Partial<Policy>, of = session, tracked = true): boolean =>
+  cutSessions(request(dualStack, "connected", { policy: policy(change) }), [of], tracked).length > 0;
 const block = (match: PolicyRule["match"]): PolicyRule => ({ id: "block", name: "block", match, lane: "block" });
 
 test("a caller from the world is cut where everything goes into the tunnel, unless he is welcome", () => {
@@ -39,6 +39,17 @@ test("a caller on the local network stays until the local network, or he, is shu
   expect(isCut({ lan: { allow: false, approved: [] } }, near)).toBe(true);
   expect(isCut({ rules: [block({ destination: [prefix("192.168.1.77/32")] })] }, near)).toBe(true);
   expect(isCut({ rules: [block({ destination: [prefix("192.168.1.78/32")] })] }, near)).toBe(false);
+});
+
+// found by the packet tests, e2e/net/way-in
+test("a connection from before the gate lives on where single hosts are welcomed, not where everybody is", () => {
+  const everybody = { protocol: "tcp" as const, port: 22, from: [] };
+  expect(isCut({ welcome: [everybody] }, session, false)).toBe(true);
+  expect(isCut({ welcome: [everybody, welcomeOf(session)] }, session, false)).toBe(false);
+  const office = direct("office", "198.51.100.0/24");
+  expect(isCut({ rules: [office] }, session, false)).toBe(false);
+  expect(isCut({ rules: [office], welcome: [everybody] }, session, false)).toBe(true);
+  expect(isCut({ mode: "only", welcome: [everybody] }, { ...session, port: 23 }, false)).toBe(false);
 });
 
 test("over IPv6 he is cut when IPv6 is blocked", () => {

@@ -10,10 +10,17 @@ import type { Ground, Request } from "./ground.ts";
 import type { LaneSet } from "./lanes.ts";
 import { has } from "./prefix-set.ts";
 import { hasService } from "./selection.ts";
+import { takesUp } from "./sysctls.ts";
 
-export function cutSessions(request: Request, sessions: readonly SessionFact[]): readonly SessionFact[] {
+/** tracked: a gate stands, and conntrack knows every connection of now. */
+export function cutSessions(
+  request: Request,
+  sessions: readonly SessionFact[],
+  tracked: boolean,
+): readonly SessionFact[] {
   const ground = groundOf(request);
-  return sessions.filter((session) => !staysUp(ground, session));
+  const known = tracked || takesUp(request.policy);
+  return sessions.filter((session) => !staysUp(ground, session, known));
 }
 
 /** What keeps a session, and nobody else. */
@@ -21,17 +28,19 @@ export function welcomeOf({ from, port }: Pick<SessionFact, "from" | "port">): W
   return { protocol: "tcp", port, from: [hostPrefix(from)] };
 }
 
-function staysUp(ground: Ground, session: SessionFact): boolean {
+function staysUp(ground: Ground, session: SessionFact, known: boolean): boolean {
   const { from, at, port } = session;
   // it came through the tunnel, or from a container: its answers go where they came from
   if (families.some((f) => ground.inside[f].includes(hostPrefix(at)))) return true;
   if (from.includes(":") && ground.policy.ipv6 === "block") return false;
-  if (isWelcome(ground, from, port)) return true;
+  if (isWelcome(ground, from, port)) return known;
   const asked = ground.lanes.filter((set) => isAsked(set, session));
   const host = hostPrefix(from);
   const lan = ground.lan.some((l) => covers(l.prefix, from));
   const first = asked.find((set) => has(lan ? set.near : set.prefixes, host))?.lane;
-  return (first ?? (lan ? "direct" : ground.otherwise)) === "direct";
+  if ((first ?? (lan ? "direct" : ground.otherwise)) !== "direct") return false;
+  // in the other mode, and from the local network, nobody asks for conntrack's view
+  return lan || known || ground.policy.mode === "only";
 }
 
 function isWelcome({ policy, links }: Ground, from: Address, port: number): boolean {

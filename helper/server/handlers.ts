@@ -7,7 +7,7 @@ import { notes, printNote } from "../policy/lint.ts";
 import type { SessionFact } from "../plan/facts.ts";
 import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
-import { check, proveNow } from "../tunnel/judge.ts";
+import { check, cutNote, proveNow, wouldCut } from "../tunnel/judge.ts";
 import type { Tunnel } from "../tunnel/run.ts";
 import { type CheckDeps, checkLeaks } from "../tunnel/seen.ts";
 import { trace } from "../tunnel/trace.ts";
@@ -34,7 +34,13 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps & Asked
     rename: async ({ node, name }) => store.rename(node, name),
     favourite: async ({ node, favourite }) => store.favourite(node, favourite),
     policy: async () => grant(store.policy()),
-    setPolicy: ({ policy, confirmWithin }) => tunnel.setPolicy(policy, confirmWithin),
+    async setPolicy({ policy, confirmWithin, anyway }) {
+      if (confirmWithin === undefined && anyway !== true) {
+        const [cut] = await wouldCut(deps, tunnel, { policy, sessions: deps.sessions() });
+        if (cut !== undefined) return refuse("policy.cuts-session", { ...cutNote(cut).data });
+      }
+      return tunnel.setPolicy(policy, confirmWithin);
+    },
     async plan({ node, policy }) {
       const plans = await tunnel.plansFor(node, policy);
       if (!plans.ok) return plans;

@@ -36,7 +36,10 @@ export async function check(deps: Deps, tunnel: Tunnel, tried: Tried): Promise<A
   return grant({
     proof: planned.ok ? planned.value.proof : null,
     counterexample: found,
-    lints: [...said.filter(isLint), ...(exit === null ? [] : cutSessions(request, sessions).map(cutNote))],
+    lints: [
+      ...said.filter(isLint),
+      ...(exit === null ? [] : cutSessions(request, sessions, tunnel.live().applied !== null).map(cutNote)),
+    ],
     notes: said.filter((n) => !isLint(n)),
     difference: planned.ok
       ? differenceOf(saved?.ok === true ? saved.value.connected : null, planned.value.connected)
@@ -44,7 +47,27 @@ export async function check(deps: Deps, tunnel: Tunnel, tried: Tried): Promise<A
   });
 }
 
-const cutNote = ({ from, port }: SessionFact): Note => ({ code: sessionCode, data: { from, protocol: "tcp", port } });
+/** Sessions that the policy of now leaves alone and this one would end; none while nothing is connected. */
+export async function wouldCut(
+  deps: Deps,
+  tunnel: Tunnel,
+  tried: Omit<Tried, "node">,
+): Promise<readonly SessionFact[]> {
+  const { policy, sessions } = tried;
+  if (sessions.length === 0 || tunnel.inUse() === null) return [];
+  const planned = await tunnel.plansFor(null, policy);
+  // what else is wrong with it is said when it is set
+  if (!planned.ok) return [];
+  const { facts, exit } = planned.value;
+  const cutBy = (one: Policy) => cutSessions({ policy: one, facts, exit, state: "connected" }, sessions, true);
+  const gone = cutBy(deps.store.policy());
+  return cutBy(policy).filter((session) => !gone.includes(session));
+}
+
+export const cutNote = ({ from, port }: SessionFact): Note => ({
+  code: sessionCode,
+  data: { from, protocol: "tcp", port },
+});
 
 export async function proveNow(deps: Deps, tunnel: Tunnel, node: Id | null): Promise<Answer<Proven>> {
   const { applied } = tunnel.live();
