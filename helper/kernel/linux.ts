@@ -23,7 +23,7 @@ import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native
 import { nftChanges } from "./nft-changes.ts";
 import { nftVersion } from "./nft-tool.ts";
 import { printChange } from "./print-changes.ts";
-import { asked, probe, readFacts, readTables, type Sockets } from "./read.ts";
+import { asked, type Features, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { noteRemoved } from "./removed.ts";
 import { dropNames, entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
 import { isToRestore, sysctlEntries, writeSysctl } from "./sysctl.ts";
@@ -81,14 +81,18 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       });
     },
   });
-  const nftTool = await nftVersion();
+  // told when it is known: nobody waits for it, least of all a gate that shall close at boot
+  let tool: Pick<Features, "nftTool"> = {};
+  void nftVersion().then((nftTool) => {
+    if (nftTool !== undefined) tool = { nftTool };
+  });
   const features = {
-    ...{ ...probed, appMarks: apps.how, ...(nftTool !== undefined && { nftTool }) },
+    ...{ ...probed, appMarks: apps.how },
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };
   const read = (more: readonly string[] = []): Facts => ({
-    ...readFacts(native, sockets, features, resolvConf, more),
+    ...readFacts(native, sockets, { ...features, ...tool }, resolvConf, more),
     heldMarks: apps.held(),
   });
   // hits of chains that were refilled since: a refill starts their counters again

@@ -20,7 +20,7 @@ export interface Sockets {
 }
 
 /** What was probed once. */
-export type Features = NftFeatures & Pick<KernelFeatures, "appMarks">;
+export type Features = NftFeatures & Pick<KernelFeatures, "appMarks" | "nftTool">;
 
 /** NFT_TABLE_F_OWNER */
 const owner = 2;
