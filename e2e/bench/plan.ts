@@ -28,6 +28,8 @@ export async function benchPlan(rounds: number, note: (line: string) => void): P
     const found = proved.parse(JSON.parse(stdout));
     note(`${name}: ${found.times.map((t) => t.toFixed(0)).join(" ")} ms, ${found.mostMiB.toFixed(0)} MiB at most`);
     rows.push(rowOf(`prove.${name}`, "ms", found.times));
+    // what a click waits for is the proof of a helper that runs; the first one after its start is the dearest
+    if (name === "20_rules") rows.push(rowOf("prove.20_rules.cold", "ms", found.times.slice(0, 1)));
     if (name === "1m") rows.push(rowOf("prove.1m.memory", "MiB", [found.mostMiB]));
   }
   const child = join(import.meta.dirname, "plan-apply.ts");
