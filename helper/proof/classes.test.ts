@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 
 import { parsePrefix, type Address, type Prefix } from "../contract/prefix.ts";
 import type { NftMatch, NftRule } from "../plan/nft.ts";
-import { classify, everything, explore, type Classes, type Cube } from "./classes.ts";
+import { single } from "./bundles.ts";
+import { classify, classifyAll, everything, explore, type Classes, type Cube } from "./classes.ts";
 import { chain, factsOf, line, machine, rule, route, table, value } from "./ground.ts";
 import type { Machine, Route } from "./machine.ts";
 import { concrete } from "./concrete.ts";
@@ -32,6 +33,89 @@ test("a class's walk is the walk of every packet in it, and the classes cover al
     }),
     { seed, numRuns: 150 },
   );
+});
+
+test("what is remembered of one machine is said of another only where it is true of it", () => {
+  fc.assert(
+    fc.property(
+      anyMachine(),
+      anyMachine(),
+      fc.array(anyPacket(), { minLength: 3, maxLength: 3 }),
+      (one, two, packets) => {
+        const machines = alikeIn(one, two);
+        const asked = function* () {
+          for (const { m } of machines) yield* questions(m);
+        };
+        const tables = machines.map(({ m, routes }) => ({ bundles: routes.map(single), rules: m.rules }));
+        const classes = classifyAll(asked(), tables);
+        for (const packet of packets)
+          for (const [i, { m, routes }] of machines.entries()) {
+            const mine = classes[i] as Classes;
+            const ends: End[] = [];
+            explore(mine, [everything(mine, packet.family, packet.origin, packet.carries)], (walked, leaf) => {
+              const { end } = walk(m, walked);
+              if (inCube(mine, leaf(), packet, "first")) ends.push(end);
+              return undefined;
+            });
+            expect(ends).toEqual([walk(m, concrete(packet, routes)).end]);
+          }
+      },
+    ),
+    { seed, numRuns: 60 },
+  );
+});
+
+interface Made {
+  readonly m: Machine;
+  readonly routes: Route[];
+}
+
+/** Machines that have much in common and differ in something: gate, routes, rules, a link. */
+function alikeIn(one: Made, two: Made): Made[] {
+  const { m, routes } = one;
+  const down = new Map([...m.links].map(([name, link]) => [name, name === "va" ? { ...link, up: false } : link]));
+  return [
+    one,
+    { m: { ...m, nft: two.m.nft }, routes },
+    { m, routes: two.routes },
+    { m: { ...m, rules: two.m.rules }, routes },
+    { m: { ...m, links: down }, routes },
+    { m: { ...m, nft: reworded(m.nft) }, routes },
+    { m: { ...m, addresses: m.addresses.map((a) => ({ ...a, link: a.link === "va" ? "wa" : "va" })) }, routes },
+    { m: { ...m, rules: m.rules.slice(1), sysctls: two.m.sysctls }, routes: routes.slice(0, -1) },
+  ];
+}
+
+/** The same lines, each asking for something else of its kind. */
+function reworded(nft: Machine["nft"]): Machine["nft"] {
+  const other = (match: NftMatch): NftMatch => {
+    if ("prefix" in match) return { ...match, prefix: prefixes[match.prefix.includes(":") ? 5 : 1] as Prefix };
+    return match.kind === "protocol" ? { ...match, protocol: match.protocol === 6 ? 17 : 6 } : match;
+  };
+  const lines = (rules: readonly NftRule[]) => rules.map((r) => ({ ...r, matches: r.matches.map(other) }));
+  return nft.map((t) => ({ ...t, chains: t.chains.map((c) => ({ ...c, rules: lines(c.rules) })) }));
+}
+
+test("where multicast leaves is remembered for the addresses it leaves by", () => {
+  const { machine: m, routes } = machine();
+  const moved = { ...m, addresses: m.addresses.map((a) => ({ ...a, link: a.link === "va" ? "wa" : "va" })) };
+  const classes = classifyAll(
+    questions(m),
+    [m, moved].map(({ rules }) => ({ bundles: routes.map(single), rules })),
+  );
+  const ends = [m, moved].map((each, i) => {
+    const origin: Origin = { kind: "socket", device: null, source: "set", kernel: false };
+    const packet = value({ origin, source: "192.0.2.2" as Address, destination: "224.0.0.9" as Address });
+    const mine = classes[i] as Classes;
+    const found: End[] = [];
+    explore(mine, [everything(mine, 4, packet.origin)], (walked, leaf) => {
+      const { end } = walk(each, walked);
+      if (inCube(mine, leaf(), packet, "first")) found.push(end);
+      return undefined;
+    });
+    return found;
+  });
+  expect(ends).toMatchObject([[{ kind: "left", device: "va" }], [{ kind: "left", device: "wa" }]]);
 });
 
 test("the member named for a class is in it and ends as the class does", () => {
