@@ -29,6 +29,22 @@ const names = {
   },
 } as const;
 
+/** One peer with networks behind it, every packet from another of them: what finding them costs. */
+const prefixes = {
+  one: ["peers=1", "talking=1", "prefixes=1"],
+  culvert: ["peers=1", "talking=1", "prefixes=100000"],
+} as const;
+
+export async function measurePrefixes(programs: Programs, round: number): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  for (const config of ["one", "culvert"] as const) {
+    const { goodput = NaN, cpu_per_gb = NaN } = await figuresOf(programs, prefixes[config]);
+    samples.push({ round, name: "prefixes", config, value: goodput });
+    samples.push({ round, name: "prefixes.cpu_per_gb", config, value: cpu_per_gb });
+  }
+  return samples;
+}
+
 export async function measureCrowd(programs: Programs, round: number): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
   for (const config of ["one", "culvert"] as const) {
@@ -48,6 +64,8 @@ async function figuresOf(programs: Programs, size: readonly string[]): Promise<R
   await machine.exec("ip link set lo up");
   const device = await startDevice(machine, programs, "culvert", "tunnel", ["198.51.100.2/24"]);
   try {
+    // The kernel drops what arrives by its source, before it would keep a record of every address it cannot forward for.
+    await machine.exec("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.tunnel.rp_filter=1");
     const words = [crowd, "/run/wireguard/tunnel.sock", `${device.pid}`, "tunnel", "127.0.0.1:51820", ...size];
     const { stdout } = await machine.exec(words, { timeoutMs: 120_000 });
     return figuresSchema.parse(JSON.parse(stdout));

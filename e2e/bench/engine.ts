@@ -2,7 +2,7 @@
 // every configuration once, so that a slow minute of the machine falls on all of them. README.md lists the rows.
 import { measureChain } from "./engine-chain.ts";
 import { measureClients } from "./engine-clients.ts";
-import { measureCrowd } from "./engine-crowd.ts";
+import { measureCrowd, measurePrefixes } from "./engine-crowd.ts";
 import { endPair, type Kind, startPair } from "./engine-ends.ts";
 import {
   type Figures,
@@ -96,6 +96,7 @@ export async function benchEngine(
       chain3: () => measureChain(roads.whole, programs, 3, timing),
       clients: () => measureClients(roads.whole, programs, timing),
       crowd: () => measureCrowd(programs, round),
+      prefixes: () => measurePrefixes(programs, round),
     };
     for (const [name, take] of Object.entries(others).filter(([name]) => wants(choice, name))) {
       const taken = await take();

@@ -168,6 +168,26 @@ fn signal(pid: u32, signal: i32) {
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
 }
 
+/// As the kernel freezes processes before it suspends the machine; the other end speaks on, more than the socket keeps.
+#[test]
+#[ignore = "needs root"]
+fn an_engine_that_was_stopped_goes_on_with_the_session_it_had() {
+    for other in [Culvert, WireguardGo] {
+        let lab = Lab::new(Culvert, other);
+        lab.connect("192.168.77.2:51820");
+        tcp_both_ways(&lab, false, 100_000);
+        signal(lab.a.pid(), libc::SIGSTOP);
+        let (from, to) = (inside_of(2, false, 0), inside_of(1, false, 9));
+        lab.b.inside(move || flood(from, to, 50_000)).join().unwrap();
+        pause(2000);
+        signal(lab.a.pid(), libc::SIGCONT);
+        tcp_both_ways(&lab, false, 1 << 20);
+        let told = lab.a.lines();
+        let count = |event: &str| told.iter().filter(|line| line.contains(event)).count();
+        assert!(count("\"silent\"") == count("\"heard\""), "{told:?}");
+    }
+}
+
 /// Reads and writes of a TUN that is down fail (EIO), as writes do when the kernel has no memory; the engine drops and goes on.
 #[test]
 #[ignore = "needs root"]

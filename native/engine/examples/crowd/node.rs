@@ -43,13 +43,12 @@ impl Node {
     }
 
     /// Every peer has its address; the prefixes are dealt out evenly besides.
-    pub fn configure(&self, peers: &Peers, prefixes: usize) {
+    pub fn configure(&self, peers: &Peers) {
         let port = self.address.port();
         let mut text = format!("set=1\nprivate_key={}\nlisten_port={port}\n", hex(&self.identity.private()));
         for i in 0..peers.len() {
             let _ = writeln!(text, "public_key={}\nallowed_ip={}/32", hex(&peers.public(i)), inside(i));
-            for n in (i..prefixes).step_by(peers.len()) {
-                let prefix = std::net::Ipv4Addr::from_bits(0x2000_0000 | (n as u32) << 8);
+            for prefix in peers.prefixes(i) {
                 let _ = writeln!(text, "allowed_ip={prefix}/24");
             }
         }

@@ -12,6 +12,8 @@ use culvert_engine::wire::wg::{DATA_HEADER, DATA_OVERHEAD, INITIATION_LEN, RESPO
 
 pub struct Peers {
     node: Key,
+    /// How many there are behind all of them.
+    prefixes: usize,
     all: Vec<Peer>,
 }
 
@@ -41,7 +43,7 @@ pub fn inside(i: usize) -> Ipv4Addr {
 }
 
 impl Peers {
-    pub fn new(count: usize, node: &Key) -> Self {
+    pub fn new(count: usize, prefixes: usize, node: &Key) -> Self {
         let peer = |i: usize| {
             let mut private = [1; 32];
             // Clamping leaves these bytes alone.
@@ -50,7 +52,23 @@ impl Peers {
             let shared = identity.shared(node).expect("the node's key is a point");
             Peer { identity, shared, stamp: Stamp::new(node), waiting: None, session: None }
         };
-        Self { node: *node, all: (0..count).map(peer).collect() }
+        Self { node: *node, prefixes, all: (0..count).map(peer).collect() }
+    }
+
+    /// Networks of 256 addresses behind a peer, dealt out in turn, with a gap behind each: neighbours would be one.
+    pub fn prefixes(&self, i: usize) -> impl ExactSizeIterator<Item = Ipv4Addr> {
+        (i..self.prefixes).step_by(self.len()).map(|n| Ipv4Addr::from_bits(0x2000_0000 | (n as u32) << 9))
+    }
+
+    /// Where packet `n` of a peer is from: from its prefixes, far apart, or its own address when it has none.
+    fn source(&self, i: usize, n: u64) -> Ipv4Addr {
+        // A prime that no number of prefixes here is a multiple of.
+        const STRIDE: u64 = 7919;
+        let prefixes = self.prefixes(i);
+        match prefixes.len() as u64 {
+            0 => inside(i),
+            count => self.prefixes(i).nth((n * STRIDE % count) as usize).unwrap_or_else(|| inside(i)),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -107,7 +125,7 @@ impl Peers {
         for n in 0..count {
             let at = bytes.len();
             bytes.resize(at + DATA_HEADER, 0);
-            bytes.extend(packet(i));
+            bytes.extend(packet(self.source(i, first + n as u64)));
             bytes.resize(at + PACKET + DATA_OVERHEAD, 0);
             session.seal(first + n as u64, &mut bytes[at..]);
         }
@@ -123,10 +141,10 @@ impl Peers {
 }
 
 /// UDP with 1,392 bytes and no checksum.
-fn packet(i: usize) -> Vec<u8> {
+fn packet(from: Ipv4Addr) -> Vec<u8> {
     const HEADER: usize = 20;
     let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, ip::UDP, 0, 0];
-    packet.extend(inside(i).octets());
+    packet.extend(from.octets());
     packet.extend([198, 51, 100, 1, 0x12, 0x34, 0, 9]);
     packet.extend(((PACKET - HEADER) as u16).to_be_bytes());
     packet.resize(PACKET, 0);

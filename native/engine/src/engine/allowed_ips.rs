@@ -1,8 +1,9 @@
 //! Allowed IPs: the routing table of what goes out, the access list of what comes in. Longest prefix wins.
 //!
 //! Prefixes either contain each other or are disjoint, so in order of address they cut the address space into
-//! intervals with one owner each. A lookup is a binary search in one flat array, which beats walking a tree once
-//! the table is larger than the cache (17 steps at 100,000 prefixes). The table is built whole and never changed.
+//! intervals with one owner each. A lookup goes down a tree of nodes of sixteen, a line of the cache each, for between two
+//! lookups a whole packet passes through the cache: at 100,000 prefixes with gaps, five nodes of which the upper three
+//! take 3 kB. The table is built whole and never changed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,11 +76,8 @@ impl AllowedIps {
         let v4 = sweep(of(false));
         let v4 = v4.into_iter().map(|(start, owner)| ((start >> 96) as u32, owner)).unzip();
         Self {
-            v4: Intervals { starts: v4.0, owners: v4.1 },
-            v6: {
-                let (starts, owners) = sweep(of(true)).into_iter().unzip();
-                Intervals { starts, owners }
-            },
+            v4: Intervals::of(v4, u32::MAX),
+            v6: Intervals::of(sweep(of(true)).into_iter().unzip(), u128::MAX),
         }
     }
 
@@ -91,17 +89,41 @@ impl AllowedIps {
     }
 }
 
-/// The owner of `starts[i]` has everything up to `starts[i + 1]`.
+const NODE: usize = 16;
+
+#[repr(align(64))]
+struct Node<T>([T; NODE]);
+
+/// Interval `i` begins at start `i` and ends before the next; it has one owner.
 #[derive(Default)]
 struct Intervals<T> {
-    starts: Vec<T>,
+    /// Starts in order, and before them every sixteenth of what follows, up to a single node. The last node of a level
+    /// is filled up with the greatest address.
+    levels: Vec<Vec<Node<T>>>,
     owners: Vec<Owner>,
 }
 
-impl<T: Ord> Intervals<T> {
+impl<T: Ord + Copy> Intervals<T> {
+    fn of((mut starts, owners): (Vec<T>, Vec<Owner>), greatest: T) -> Self {
+        let mut levels = Vec::new();
+        while !starts.is_empty() {
+            let node = |keys: &[T]| Node(std::array::from_fn(|i| keys.get(i).copied().unwrap_or(greatest)));
+            levels.insert(0, starts.chunks(NODE).map(node).collect());
+            let upper = starts.iter().step_by(NODE).copied().collect();
+            starts = if starts.len() > NODE { upper } else { Vec::new() };
+        }
+        Self { levels, owners }
+    }
+
     fn lookup(&self, address: T) -> Option<Owner> {
-        let after = self.starts.partition_point(|start| *start <= address);
-        let owner = *self.owners.get(after.checked_sub(1)?)?;
+        let mut at = 0;
+        for level in &self.levels {
+            // The greatest address counts what only fills up.
+            let node = at.min(level.len() - 1);
+            let at_or_below = level[node].0.iter().filter(|start| **start <= address).count();
+            at = (node * NODE + at_or_below).checked_sub(1)?;
+        }
+        let owner = *self.owners.get(at.min(self.owners.len().checked_sub(1)?))?;
         (owner != NOBODY).then_some(owner)
     }
 }
@@ -199,13 +221,18 @@ mod tests {
         for seed in 1..300 {
             let mut random = Random(seed);
             let mut prefixes = BTreeMap::new();
-            for _ in 0..random.below(60) {
+            // Now and then several levels.
+            for _ in 0..random.below(if seed % 8 == 0 { 900 } else { 60 }) {
                 let address = random_address(&mut random);
                 let len = random.below(if address.is_ipv4() { 33 } else { 129 }) as u8;
                 prefixes.insert(Prefix::new(address, len).unwrap(), random.below(5) as Owner);
             }
             let routes = AllowedIps::build(&prefixes);
             let ends: Vec<_> = prefixes.keys().copied().collect();
+            let greatest = ["255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"];
+            for address in greatest.map(|text| text.parse().unwrap()) {
+                assert_eq!(routes.lookup(address), slow(&prefixes, address), "seed {seed} {address}");
+            }
             for i in 0..400 {
                 let mut address = random_address(&mut random);
                 if let Some(end) = ends.get(i) {

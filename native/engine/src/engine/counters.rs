@@ -42,6 +42,8 @@ refusals! {
     StaleInitiation = "stale_initiation",
     /// Answered with a cookie instead of a handshake.
     UnderLoad = "under_load",
+    /// Under load, with a right cookie, but too often from one address.
+    RateLimited = "rate_limited",
     /// Decrypted, but not IP.
     InsideNotIp = "inside_not_ip",
     /// Decrypted, but the source is not among the peer's allowed IPs.

@@ -6,12 +6,13 @@
 //! take_response       response → session, what waited is sent
 //! take_cookie         cookie → mac2 on the next initiation
 //! ```
-//! Before the first key exchange stand mac1 and, under load, mac2 ([`Guard`]).
+//! Before the first key exchange stand mac1 and, under load, mac2 and a rate for each address ([`Guard`]).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::counters::Refusal;
+use super::limiter::Limiter;
 use super::out::{Endpoint, Event, Out};
 use super::peer::{Peer, Slow};
 use super::receive::From;
@@ -29,6 +30,7 @@ const HANDSHAKE_TOS: u8 = 0x88;
 #[derive(Default)]
 pub struct Guard {
     checker: Option<Checker>,
+    limiter: Limiter,
     window: u64,
     count: u32,
     busy_until: u64,
@@ -126,8 +128,8 @@ impl Engine {
         }
     }
 
-    /// mac1 always, mac2 under load: a forger gets no key exchange out of us, and a cookie goes only to an
-    /// address that knows our public key.
+    /// mac1 always, mac2 under load: a forger gets no key exchange out of us, a cookie goes only to an address that
+    /// knows our public key, and who has one gets so many key exchanges a second.
     fn admit(&self, now: Now, from: From, message: &[u8], out: &mut Out) -> Result<(), Refusal> {
         let mut guard = self.guard.lock().expect("no panic holds this lock");
         let checker = guard.checker.as_ref().ok_or(Refusal::UnknownPeer)?;
@@ -135,8 +137,12 @@ impl Engine {
         if verdict == Verdict::Wrong {
             return Err(Refusal::WrongMac1);
         }
-        if !guard.is_busy(now.ms) || verdict == Verdict::Mac2 {
+        if !guard.is_busy(now.ms) {
             return Ok(());
+        }
+        if verdict == Verdict::Mac2 {
+            let is_allowed = guard.limiter.allows(now.ms, from.address.ip());
+            return is_allowed.then_some(()).ok_or(Refusal::RateLimited);
         }
         let sender = word(message, 4);
         let checker = guard.checker.as_mut().expect("looked at above");

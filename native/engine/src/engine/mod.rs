@@ -4,7 +4,7 @@
 //! send.rs       packet from the TUN → peer by destination → sealed datagrams
 //! receive.rs    datagram → session → packet, whose source must be the peer's
 //! inside.rs     → another peer or the TUN, by access.rs
-//! handshake.rs  what makes sessions: initiations, responses, cookies
+//! handshake.rs  what makes sessions: initiations, responses, cookies; limiter.rs how many for whom
 //! bridge.rs     frames instead of packets, by switch.rs
 //! chain.rs      peers that are reached through other peers
 //! path.rs       what size of packet passes
@@ -22,6 +22,7 @@ pub mod config;
 pub mod counters;
 mod handshake;
 pub mod inside;
+mod limiter;
 pub mod out;
 mod path;
 pub mod peer;

@@ -139,6 +139,36 @@ fn under_load_an_initiation_gets_a_cookie_and_with_it_an_answer() {
 }
 
 #[test]
+fn under_load_a_cookie_is_good_for_so_many_handshakes_a_second() {
+    let mut net = Net::new(2);
+    let answers = |net: &mut Net, times: usize| {
+        let before = net.counter(1, Refusal::RateLimited);
+        for _ in 0..times {
+            net.with(0, |engine, now, out| {
+                let peer = engine.reader().get(&engine.table).by_id[0].clone().unwrap();
+                engine.initiate_again(now, &peer, out);
+            });
+            let (from, _, initiation) = net.wire.pop_back().unwrap();
+            net.wire.clear();
+            net.receive(1, from, 0, &initiation);
+            if let Some((_, _, cookie)) =
+                net.wire.pop_front().filter(|sent| wg::kind(&sent.2) == Some(wg::Kind::Cookie))
+            {
+                net.receive(0, outside(1), 0, &cookie);
+            }
+            net.wire.clear();
+        }
+        net.counter(1, Refusal::RateLimited) - before
+    };
+    assert_eq!(answers(&mut net, LOAD_THRESHOLD as usize), 0);
+    // One for the cookie, five with it.
+    assert_eq!(answers(&mut net, 1 + 5), 0);
+    assert_eq!(answers(&mut net, 10), 10);
+    net.ms += 100;
+    assert_eq!(answers(&mut net, 10), 8, "two more after a tenth of a second");
+}
+
+#[test]
 fn a_removed_peer_neither_sends_nor_is_heard() {
     let mut net = Net::new(2);
     net.send(0, &packet(0, 1, "x"));
