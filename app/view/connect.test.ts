@@ -134,6 +134,12 @@ test("without a network no connecting is offered, off or after a failure; what s
   expect(kinds({ kind: "connected", node: ref })).toContain("disconnect");
 });
 
+test("off with the kill switch from boot on nothing is called open", () => {
+  const view = connectView(facts({ status: status({ kind: "off" }, { notices: ["gate.at-rest"] }) }));
+  expect(view.who.map(speak).join(" ")).toContain("nothing leaves");
+  expect(view.words.map(speak).join(" ")).not.toContain("Everything goes out");
+});
+
 test("packets beside are not zero where nobody watched", () => {
   expect(speak(beside(traffic({ wire: null })).value)).toBe("not watched");
   // before the first sample nobody knows yet whether anybody watches

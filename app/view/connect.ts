@@ -89,6 +89,11 @@ export function stepsOf(status: Status | null): readonly Step[] | null {
   return state?.kind === "connecting" || state?.kind === "switching" ? state.steps : null;
 }
 
+/** Nothing is connected, and the kill switch keeps the machine closed all the same. */
+export function isHeld(status: Status | null): boolean {
+  return status?.notices.includes("gate.at-rest") === true;
+}
+
 /** While connecting or switching: the first step is done, and what is not of the tunnel stays in the machine. */
 export function gateIsClosed(status: Status | null): boolean {
   return stepsOf(status)?.some((step) => step.name === "gate-closed" && step.state === "done") === true;
@@ -102,7 +107,8 @@ function whoOf(situation: Situation, { status, nodes, policy, now }: Facts): rea
     case "unheard":
       return [say("who.unheard")];
     case "off":
-      return [say(status?.uplinks.length === 0 ? "who.no-uplink" : "who.off")];
+      if (status?.uplinks.length === 0) return [say("who.no-uplink")];
+      return [say(isHeld(status) ? "who.off-held" : "who.off")];
     case "connecting":
       return [say(gateIsClosed(status) ? "who.connecting" : "who.connecting-open")];
     case "switching":
@@ -196,7 +202,7 @@ function offWords(situation: "off" | "failed", { status }: Facts): readonly Say[
   const uplink = status?.uplinks[0];
   const words: Say[] = situation === "failed" ? [say("words.failed")] : [];
   if (uplink === undefined) return [...words, say("words.no-uplink"), say("words.no-uplink-next")];
-  words.push(say("words.off", { uplink: uplink.name }));
+  words.push(isHeld(status) ? say("words.off-held") : say("words.off", { uplink: uplink.name }));
   return words;
 }
 

@@ -1,7 +1,7 @@
 // Status → the words and states of the path picture: machine, uplink, node, internet and the three lanes between them.
 // Which lane is open, held or idle is decided here; where its line runs is decided in path.ts.
 import type { Status } from "../../helper/contract/status.ts";
-import { exceptionsOf, gateIsClosed, nodeNow, stepsOf, type Facts } from "./connect.ts";
+import { exceptionsOf, gateIsClosed, isHeld, nodeNow, stepsOf, type Facts } from "./connect.ts";
 import { list, ms, rate, say, span, type Speak } from "./say.ts";
 import type { Situation } from "./situation.ts";
 
@@ -74,7 +74,7 @@ function modeOf(situation: Situation, status: Status | null): PathFacts["mode"] 
       return "unknown";
     case "off":
     case "failed":
-      return "off";
+      return isHeld(status) ? "locked" : "off";
     case "locked":
       return situation;
     case "connecting":

@@ -27,7 +27,9 @@ afterAll(() => road.close());
 const bound = everything({ device: laptop.uplink });
 
 async function onlyWhatIsNamedPasses(): Promise<void> {
-  expect((await road.culvert.status()).state.kind).toBe("off");
+  const { state, notices } = await road.culvert.status();
+  expect(state.kind).toBe("off");
+  expect(notices).toContain("gate.at-rest");
   await holdsUnderFlood(road, undefined, everything(), 2);
   await holdsUnderFlood(road, undefined, bound, 2);
   const since = Date.now();
@@ -79,6 +81,7 @@ test("P8 the helper is killed while off: nothing beside while it is dead, and wh
 
 test("P11 reset opens it, and everything is as before", async () => {
   expect((await road.culvert.cli("reset")).code).toBe(0);
+  expect((await road.culvert.status()).notices).not.toContain("gate.at-rest");
   expect(await snapshot(road.laptop)).toEqual(before);
   expect(await seenAs(road.laptop)).toBe(home.ipv4);
 });

@@ -81,6 +81,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
   },
   states: {
     off: "Off. Your traffic leaves this machine in the open.",
+    "off-held": "Off, and closed: the kill switch holds from boot on. Only the local network and direct rules get out.",
     connecting: "Connecting to {node} ({endpoint}).",
     connected: "Connected. Your traffic goes through {node} ({endpoint}).",
     switching: "Switching from {from} to {to}. Nothing leaves beside the tunnel.",

@@ -78,6 +78,7 @@ export const zh: Catalogue = {
   },
   states: {
     off: "已关闭。流量以明文方式直接离开本机。",
+    "off-held": "已关闭连接，出口也已封闭：断网开关自开机起生效。只有本地网络和直连规则可以通行。",
     connecting: "正在连接 {node}（{endpoint}）。",
     connected: "已连接。流量经由 {node}（{endpoint}）。",
     switching: "正在从 {from} 切换到 {to}。没有任何流量绕过隧道。",

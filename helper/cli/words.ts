@@ -27,7 +27,7 @@ type Line =
 
 export interface Catalogue {
   readonly sentences: Readonly<Record<Sentence, string>>;
-  readonly states: Readonly<Record<State["kind"], string>>;
+  readonly states: Readonly<Record<State["kind"] | "off-held", string>>;
   readonly causes: Readonly<Record<LockCause, string>>;
   readonly ipv6: Readonly<Record<Status["ipv6"], string>>;
   readonly lines: Readonly<Record<Line, string>>;
@@ -111,8 +111,10 @@ function wordsOf(c: Catalogue): Words {
       const shut = s.state.kind !== "off" && s.state.kind !== "failed";
       // without a way out nothing goes, in the open or otherwise
       const adrift = s.uplinks.length === 0 && !shut;
+      const off = s.notices.includes("gate.at-rest") ? c.states["off-held"] : c.states.off;
+      const told = s.state.kind === "off" ? off : state(s.state);
       return [
-        adrift && s.state.kind === "off" ? c.sentences["off-no-network"] : state(s.state),
+        adrift && s.state.kind === "off" ? c.sentences["off-no-network"] : told,
         ...line(
           "uplinks",
           s.uplinks.map((u) => `${u.name} (${u.addresses.join(" ")})`),

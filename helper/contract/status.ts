@@ -96,6 +96,8 @@ export const statusSchema = z.strictObject({
   /** Notices that need no action: locks that this kernel cannot give, weaker mechanisms in use. Codes for app/words. */
   notices: z.array(
     z.enum([
+      // nothing is connected, and the kill switch that holds from boot on keeps the machine closed
+      "gate.at-rest",
       "gate.no-owner",
       "gate.no-device-prefix",
       "nft.old",

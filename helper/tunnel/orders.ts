@@ -78,6 +78,8 @@ export interface Live {
   undone: readonly string[];
   /** The person took everything down, the gate "from boot on" too: until the next wish. */
   released: boolean;
+  /** That gate stands, and nothing else. */
+  held: boolean;
 }
 
 export interface Applying {
@@ -401,7 +403,11 @@ async function undo(deps: Deps, live: Live): Promise<Said> {
 
 /** Nothing of ours; but for the gate where the kill switch holds from boot on. Gives the commands. */
 async function rest(deps: Deps, live: Live): Promise<readonly string[]> {
-  if (!isClosedAtRest(deps, live)) return deps.kernel.undo();
+  if (!isClosedAtRest(deps, live)) {
+    const undone = await deps.kernel.undo();
+    live.held = false;
+    return undone;
+  }
   const plan = deps.compile({
     policy: deps.store.policy(),
     facts: await readFacts(deps, live),
@@ -410,7 +416,9 @@ async function rest(deps: Deps, live: Live): Promise<readonly string[]> {
   });
   // what stands stays, and it is tried again
   if (!plan.ok) throw new Error(`the gate from boot on is refused: ${plan.refusal.code}`);
-  return (await deps.kernel.apply(plan.value)).commands;
+  const { commands } = await deps.kernel.apply(plan.value);
+  live.held = true;
+  return commands;
 }
 
 function isClosedAtRest(deps: Deps, live: Live): boolean {
@@ -433,6 +441,7 @@ async function apply(deps: Deps, live: Live, applying: Applying): Promise<Applie
   deps.wire.expect(links, allowed);
   const applied = await deps.kernel.apply(plan);
   live.applied = applying;
+  live.held = false;
   deps.wire.settle();
   return applied;
 }

@@ -137,11 +137,14 @@ test("from boot on: the gate stands as soon as it is saved, after down, and afte
   const undos = world.kernel.undos;
   await world.tunnel.setPolicy({ ...defaultPolicy, killSwitch: "boot" });
   expect(world.kernel.states()).toEqual(["off"]);
+  expect(world.tunnel.status().notices).toContain("gate.at-rest");
   await world.tunnel.connect(a);
+  expect(world.tunnel.status().notices).not.toContain("gate.at-rest");
   expect(await world.tunnel.disconnect()).toMatchObject({ ok: true, value: { state: { kind: "off" } } });
   expect(world.kernel.states()).toEqual(["off", "connecting", "connected", "off"]);
   expect(world.kernel.undos).toBe(undos);
   expect(await world.tunnel.reset()).toMatchObject({ ok: true });
+  expect(world.tunnel.status().notices).not.toContain("gate.at-rest");
   expect(world.kernel.undos).toBeGreaterThan(undos);
   const taken = world.kernel.applied.length;
   world.kernel.foreign({ at: 0, kind: "link", what: "ip link add", author: null, ours: false });

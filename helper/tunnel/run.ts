@@ -56,7 +56,7 @@ export function createTunnel(deps: RunDeps): Tunnel {
   const closers: (() => void)[] = [];
   const live: Live = {
     ...{ facts: null, uplinks: [], engine: null, prepared: null, applied: null, proof: null, undone: [] },
-    ...{ exits: new Map(), released: false },
+    ...{ exits: new Map(), released: false, held: false },
   };
   const machine = (): Machine => queue.machine();
   const drifts = watchDrifts(deps.now);
@@ -175,7 +175,10 @@ export function createTunnel(deps: RunDeps): Tunnel {
       const undone = live.undone;
       live.undone = [];
       // also what no state of this life knows of
-      return grant({ undone: [...undone, ...(await deps.kernel.undo())] });
+      const more = await deps.kernel.undo();
+      live.held = false;
+      telling.publish();
+      return grant({ undone: [...undone, ...more] });
     },
     async setPolicy(policy, confirmWithin) {
       const node = inUse();

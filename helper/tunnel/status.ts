@@ -26,6 +26,8 @@ export interface Pieces {
   readonly policy: Policy;
   /** What stands in the kernel, and for whom; null when nothing of ours does. */
   readonly applied: { readonly plan: Plan; readonly exit: Exit } | null;
+  /** The gate from boot on stands while nothing is connected. */
+  readonly held: boolean;
   readonly seenAs: Status["seenAs"];
   readonly proof: ProofSummary | null;
   readonly drift: readonly Drift[];
@@ -127,9 +129,10 @@ function dnsOf({ applied, facts }: Pieces): Status["dns"] {
   return { servers: [...(facts?.resolver.resolvConf.servers ?? [])], by: "none" };
 }
 
-function noticesOf({ facts, standIn, applied, policy }: Pieces): Status["notices"] {
+function noticesOf({ facts, standIn, applied, held, policy }: Pieces): Status["notices"] {
   const up = facts?.links.filter((l) => l.up && !l.loopback) ?? [];
   return [
+    ...(held ? (["gate.at-rest"] as const) : []),
     ...(facts?.features.owner === false ? (["gate.no-owner"] as const) : []),
     ...(facts?.features.devicePrefix === false ? (["gate.no-device-prefix"] as const) : []),
     ...(facts !== null && nftIsOld(facts.features) ? (["nft.old"] as const) : []),

@@ -57,7 +57,13 @@ export function tellOf(
   const pieces = (): Pieces => ({
     ...{ version: deps.version, seq: (seq += 1), at: deps.now(), since, steps, lastHeard, seenAs },
     ...{ machine: of.machine(), refs: refOf, drift: of.drift(), confirmUntil: of.confirmUntil() },
-    ...{ facts: live.facts, uplinks: live.uplinks, policy: deps.store.policy(), applied: live.applied },
+    ...{
+      facts: live.facts,
+      uplinks: live.uplinks,
+      policy: deps.store.policy(),
+      applied: live.applied,
+      held: live.held,
+    },
     ...{ proof: live.proof, standIn: live.engine?.kind.standIn ?? false },
   });
 
