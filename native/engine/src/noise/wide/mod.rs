@@ -58,7 +58,9 @@ fn seal(key: &Key, counter: u64, message: &mut [u8]) -> [u8; TAG] {
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512ifma,bmi2")]
 fn open(key: &Key, counter: u64, message: &mut [u8], tag: &[u8; TAG]) -> Result<(), Forged> {
     let mut stream = Stream::start(key, counter, message.len());
-    if !bool::from(poly1305::tag(&stream.tag_key(), message).ct_eq(tag)) {
+    // As one number: byte for byte takes 20 ns.
+    let made = u128::from_ne_bytes(poly1305::tag(&stream.tag_key(), message));
+    if !bool::from(made.ct_eq(&u128::from_ne_bytes(*tag))) {
         return Err(Forged);
     }
     stream.apply(message);
