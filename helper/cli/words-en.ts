@@ -233,6 +233,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "form.no-metric": "A default route with the best metric stands already; two halves are laid instead.",
     "form.outranked": "{prefix} is taken by another route; what goes there is dropped.",
     "uplink.ppp": "{link} is PPP over Ethernet: the third lock cannot read its frames.",
+    "gate.at-rest": "The kill switch holds from boot on: culvert up connects, culvert reset opens the machine.",
     "gate.no-device-prefix": "This kernel cannot hold a link that is renamed before the next reading.",
     "gate.no-owner": "This kernel lets other programs change the gate; it is mended when they do.",
     "nft.old":

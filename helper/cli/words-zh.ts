@@ -225,6 +225,7 @@ export const zh: Catalogue = {
     "form.no-metric": "已有度量最优的默认路由；改为布设两个半段。",
     "form.outranked": "{prefix} 被另一条路由占用，去往那里的流量会被丢弃。",
     "uplink.ppp": "{link} 是以太网上的 PPP：第三道锁无法读取其帧。",
+    "gate.at-rest": "断网开关自开机起生效：culvert up 连接节点，culvert reset 重新放行本机。",
     "gate.no-device-prefix": "在下次读取之前，此内核无法锁住被改名的网络设备。",
     "gate.no-owner": "此内核允许其他程序更改出口锁；一旦更改会立即修复。",
     "nft.old":
