@@ -17,6 +17,7 @@ import { loadNative } from "./kernel/native.ts";
 import { readSessions } from "./kernel/sessions.ts";
 import { watchWire } from "./kernel/wire.ts";
 import { keepLittle } from "./memory.ts";
+import { openLists } from "./nodes/lists.ts";
 import { watchPings } from "./nodes/probe.ts";
 import { openStore } from "./nodes/store.ts";
 import { compile } from "./policy/compile.ts";
@@ -56,6 +57,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
   const store = openStore(options.stateDir, () => {
     tell({ event: "nodes", data: [...store.nodes()] });
   });
+  const lists = openLists(options.stateDir, Date.now);
   const user = engineUser(env);
   const wire = watchWire(native, (error) => {
     note("the wire is not watched", { error: String(error) });
@@ -69,7 +71,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     },
   });
   const deps: RunDeps = {
-    ...{ wire, names },
+    ...{ wire, names, lists },
     ...{ kernel, store, version, now: Date.now, random: Math.random, compile, answerMs: 5000, log: note },
     wanted: wantedFile(join(options.runDir, "wanted.json")),
     last: wantedFile(join(options.stateDir, "last.json")),
@@ -108,10 +110,11 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     tell(told);
   });
   await tunnel.begin();
+  lists.sweep([store.policy()]);
   const hub: Hub = {
     version,
     handlers: handlersOf(tunnel, store, {
-      ...deps,
+      ...{ ...deps, lists },
       canaries: canariesOf(native, wire),
       sessions: () => readSessions(),
     }),

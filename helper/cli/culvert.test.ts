@@ -12,6 +12,7 @@ import { refusalCodes, grant, refuse } from "../contract/refusal.ts";
 import type { Address } from "../contract/prefix.ts";
 import type { LeakCheck, Status } from "../contract/status.ts";
 import type { Explanation, TraceQuestion } from "../contract/trace.ts";
+import { openLists } from "../nodes/lists.ts";
 import { openStore } from "../nodes/store.ts";
 import type { Handlers, Hub } from "../server/dispatch.ts";
 import { listen } from "../server/listen.ts";
@@ -111,6 +112,45 @@ test("what would end a session from afar is refused in a sentence and changes no
   expect((await run(["policy", "set", strict, "--anyway"])).code).toBe(0);
   expect(store.policy()).toEqual({ ...defaultPolicy, ipv6: "block" });
   expect((await run(["policy", "set", strict, "--within", "60"])).code).toBe(0);
+});
+
+test("a file of prefixes becomes a rule; nonsense is told by its lines and changes nothing", async () => {
+  const { run, file, store } = await serve();
+  const text = Array.from({ length: 60_000 }, (_, i) => `2001:db8:${i.toString(16)}::/48 # ${i}`).join("\n");
+  const done = await run(["policy", "import", file("many.txt", text), "direct", "port=443", "--name", "Many"]);
+  expect(done).toMatchObject({ code: 0 });
+  // 60,000 neighbours are few prefixes
+  expect(done.err).toMatch(/60000 lines, 60000 prefixes, \d\d? after merging/);
+  const [rule] = store.policy().rules;
+  expect(rule).toMatchObject({ name: "Many", lane: "direct", match: { ports: [{ from: 443, to: 443 }] } });
+  expect(rule?.match.lists).toHaveLength(1);
+  expect((await run(["policy"])).out).toContain(`list=${rule?.match.lists?.[0]?.slice(0, 12) ?? "?"} port=443`);
+  const bad = await run(["policy", "import", file("bad.txt", "10.0.0.0/8\nnonsense\n10.0.0.0/99\n"), "block"]);
+  expect(bad).toMatchObject({ code: 1, out: "" });
+  expect(bad.err).toContain("Line 2 is no prefix: nonsense");
+  expect(bad.err).toContain("2 lines are no prefixes. Nothing was changed.");
+  expect((await run(["policy", "import", file("none.txt", "# nothing\n"), "block"])).err).toContain("no prefix in it");
+  expect(await run(["policy", "import", file("x.txt", "10.0.0.0/8"), "sideways"])).toMatchObject({ code: 2 });
+  expect(store.policy().rules).toHaveLength(1);
+});
+
+test("presets are rules, one a word, and the mode that goes with them", async () => {
+  const { run, store } = await serve();
+  await run(["policy", "preset", "everything-but", "name=bank.example,*.tv.example", "to=192.0.2.0/24"]);
+  expect(store.policy()).toMatchObject({
+    mode: "everything",
+    rules: [
+      { lane: "direct", match: { names: ["bank.example", "*.tv.example"] } },
+      { lane: "direct", match: { destination: ["192.0.2.0/24"] } },
+    ],
+  });
+  await run(["policy", "preset", "only", "app=/usr/bin/firefox"]);
+  expect(store.policy()).toMatchObject({ mode: "only", rules: [{ lane: "tunnel" }] });
+  await run(["policy", "preset", "everything"]);
+  expect(store.policy()).toEqual(defaultPolicy);
+  for (const wrong of [["everything", "to=192.0.2.0/24"], ["only"], ["nothing"], ["only", "name=192.0.2.1"]])
+    expect(await run(["policy", "preset", ...wrong])).toMatchObject({ code: 2 });
+  expect(store.policy()).toEqual(defaultPolicy);
 });
 
 test("wrong use, no helper, and not being allowed have exit codes of their own", async () => {
@@ -269,6 +309,7 @@ async function serve({ uid = 0 } = {}) {
   const dir = mkdtempSync(join(tmpdir(), "culvert-cli-"));
   const socket = join(dir, "helper.sock");
   const store = openStore(dir);
+  const lists = openLists(dir, Date.now);
   let listeners: Parameters<Hub["subscribe"]>[0][] = [];
   const answers = {
     explained: [] as TraceQuestion[],
@@ -291,6 +332,10 @@ async function serve({ uid = 0 } = {}) {
       store.setPolicy(policy);
       return off();
     },
+    lists: async () => grant([]),
+    listBegin: async () => lists.begin(),
+    listAdd: async ({ upload, text }) => lists.add(upload, text),
+    listEnd: async ({ upload }) => lists.end(upload),
     plan: async () => grant({ text: "ip rule add", notes: [] }),
     ...{ confirm: off, findings: async () => grant([]), repair: async () => grant({ done: [], left: [] }) },
     async check({ policy }) {

@@ -1,6 +1,10 @@
 // culvert policy: the rules, shown and edited; `get`, `set` and `check` take the whole policy as JSON. An edit reads the saved
 // policy, changes it here and sets it: whatever is wrong with it is refused by the helper and changes nothing.
+import { basename } from "node:path";
+
+import type { ListBad, PrefixList } from "../contract/list.ts";
 import type { Policy, PolicyRule } from "../contract/policy.ts";
+import { bringList } from "./bring-list.ts";
 import { keepWayIn } from "./keep-way-in.ts";
 import { readPolicy } from "./policy-file.ts";
 import { parseRule } from "./rule-words.ts";
@@ -12,6 +16,10 @@ export const policy: Verb = {
   arguments: { from: 0, to: 32 },
   run(context) {
     const [what = "show", ...rest] = context.args;
+    if (what === "import") return importList(context, rest);
+    if (what === "lists" && rest.length === 0)
+      return answerWith(context, "lists", {}, (lists) => lists.map((list) => tellList(context, list)).join("\n"));
+    if (what === "preset") return preset(context, rest);
     const edit = Object.hasOwn(edits, what) ? edits[what] : undefined;
     if (edit !== undefined) return change(context, rest, edit);
     const [path, ...more] = rest;
@@ -52,6 +60,78 @@ const edits: Readonly<Record<string, Edit>> = {
     const others = rules.filter((rule) => rule !== found);
     return [...others.slice(0, at - 1), found, ...others.slice(at - 1)];
   },
+};
+
+/** FILE LANE [MATCH…]: a rule for all that the file lists. */
+async function importList(context: Context, [path, lane, ...match]: readonly string[]): Promise<ExitCode> {
+  if (path === undefined || lane === undefined) return wrongUse(context);
+  const saved = await context.client.request("policy", {});
+  if (!saved.ok) return refused(context, saved.refusal);
+  const { rules } = saved.value;
+  const name = context.name ?? basename(path).slice(0, 120);
+  // what is wrong with the rule is said before a million lines are read
+  const rule = parseRule(lane, [...match, `list=${"0".repeat(64)}`], name, rules);
+  if (!rule.ok) return said(context, rule.word);
+  const at = placeOf(context.options.at, rules.length + 1);
+  if (at === null) return wrongUse(context);
+  const brought = await bringList(context, path, progressOf(context));
+  if (!brought.ok) return refused(context, brought.refusal);
+  if ("bad" in brought.value) return tellBad(context, brought.value.bad);
+  const { done } = brought.value;
+  context.note(context.words.say("list-read", { lines: done.lines, read: done.read, prefixes: done.prefixes }));
+  const whole = { ...rule.value, match: { ...rule.value.match, lists: [done.id] } };
+  return set(context, { ...saved.value, rules: [...rules.slice(0, at - 1), whole, ...rules.slice(at - 1)] });
+}
+
+function tellBad(context: Context, found: ListBad): ExitCode {
+  const { words } = context;
+  if (context.json) context.print(JSON.stringify({ bad: found }));
+  for (const { line, text } of found.bad) context.note(words.say("list-line", { line, text }));
+  if (found.badLines > found.bad.length)
+    context.note(words.say("list-more", { count: found.badLines - found.bad.length }));
+  context.note(
+    words.say(found.tooMany ? "list-too-many" : found.lines === 0 || found.badLines === 0 ? "list-empty" : "list-bad", {
+      count: found.badLines,
+    }),
+  );
+  return 1;
+}
+
+/** A line each second at most, and none of a list that is read at once. */
+function progressOf(context: Context): (lines: number, share: number | null) => void {
+  let told = performance.now();
+  return (lines, share) => {
+    if (context.json || performance.now() - told < 1000) return;
+    told = performance.now();
+    context.note(
+      context.words.say("list-progress", { lines, percent: share === null ? "–" : Math.floor(share * 100) }),
+    );
+  };
+}
+
+function tellList({ words }: Context, { id, prefixes, rules }: PrefixList): string {
+  return words.say("list-one", { id: id.slice(0, 12), prefixes, rules: rules.join(", ") });
+}
+
+/** everything; everything-but WORD…; only WORD…: rules, one for each word, and the mode that goes with them. */
+async function preset(context: Context, [what = "", ...words]: readonly string[]): Promise<ExitCode> {
+  const made = Object.hasOwn(presets, what) ? presets[what] : undefined;
+  if (made === undefined || (made.lane === null) !== (words.length === 0)) return wrongUse(context);
+  const saved = await context.client.request("policy", {});
+  if (!saved.ok) return refused(context, saved.refusal);
+  const rules: PolicyRule[] = [];
+  for (const word of words) {
+    const rule = parseRule(made.lane ?? "", [word], undefined, rules);
+    if (!rule.ok) return said(context, rule.word);
+    rules.push(rule.value);
+  }
+  return set(context, { ...saved.value, mode: made.mode, rules });
+}
+
+const presets: Readonly<Record<string, { readonly mode: Policy["mode"]; readonly lane: PolicyRule["lane"] | null }>> = {
+  everything: { mode: "everything", lane: null },
+  "everything-but": { mode: "everything", lane: "direct" },
+  only: { mode: "only", lane: "tunnel" },
 };
 
 async function change(context: Context, args: readonly string[], edit: Edit): Promise<ExitCode> {

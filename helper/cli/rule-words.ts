@@ -1,6 +1,7 @@
 // A rule as it is typed: `direct to=192.0.2.0/24,2001:db8::/32 port=443 proto=tcp`. Lists are by comma; what is not understood
 // comes back as it was typed.
 import { type App, type PolicyRule, ruleSchema } from "../contract/policy.ts";
+import { parseName } from "../contract/name.ts";
 import { parseAddress, parsePrefix, hostPrefix, type Prefix } from "../contract/prefix.ts";
 import { parseApp, parseUser } from "./explain.ts";
 
@@ -45,7 +46,8 @@ interface Field {
 const fields: Readonly<Record<string, Field>> = {
   to: { name: "destination", read: (parts) => all(parts, prefixOf) },
   from: { name: "source", read: (parts) => all(parts, prefixOf) },
-  name: { name: "names", read: (parts) => (parts.length === 0 ? null : [...parts]) },
+  list: { name: "lists", read: (parts) => (parts.length === 0 ? null : [...parts]) },
+  name: { name: "names", read: (parts) => all(parts, (part) => parseName(part) ?? null) },
   app: { name: "apps", read: (parts) => all(parts, (part): App | null => parseApp(part)) },
   user: { name: "users", read: (parts) => all(parts, parseUser) },
   proto: { name: "protocol", read: ([one, ...more]) => (one === undefined || more.length > 0 ? null : one) },

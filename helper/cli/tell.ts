@@ -74,6 +74,10 @@ export function tellRule(words: Words, rule: PolicyRule, place: number): string 
     ...list("user", match.users),
     ...list("from", match.source),
     ...list("to", match.destination),
+    ...list(
+      "list",
+      match.lists?.map((id) => id.slice(0, 12)),
+    ),
     ...list("name", match.names),
     ...list("proto", match.protocol === undefined ? undefined : [match.protocol]),
     ...list("port", ports),

@@ -18,6 +18,11 @@ export const en: Catalogue = {
   policy add LANE MATCH… [--name N] [--at PLACE]
                          add a rule; LANE is tunnel, direct or block; MATCH is to=, name=,
                          app=, user=, from=, port= (lists by comma), proto=
+  policy preset everything | everything-but MATCH… | only MATCH…
+                         the rules of now replaced: all in the tunnel; all but these; these only
+  policy import FILE LANE [MATCH…] [--name N] [--at PLACE]
+                         add a rule for all prefixes in a file, one a line, up to a million; - is standard input
+  policy lists           prefix lists that rules name
   policy remove RULE     by its name or its place
   policy move RULE PLACE
   confirm                keep the policy that would go back
@@ -52,6 +57,14 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     confirmed: "The policy stays.",
     "no-rule": "There is no rule {rule}.",
     "bad-match": "Not understood: {word}",
+    "list-read": "{lines} lines, {read} prefixes, {prefixes} after merging what overlaps.",
+    "list-line": "Line {line} is no prefix: {text}",
+    "list-more": "… and {count} more such lines.",
+    "list-too-many": "A list may have a million prefixes. Nothing was changed.",
+    "list-empty": "There is no prefix in it. Nothing was changed.",
+    "list-bad": "{count} lines are no prefixes. Nothing was changed.",
+    "list-progress": "{lines} lines, {percent} %",
+    "list-one": "{id}  {prefixes} prefixes, rules {rules}",
     "no-program": "There is no program {name}.",
     "no-user": "There is no user {name}.",
     "proof-holds":
@@ -297,6 +310,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "policy.dead-rule": "The rule {rule} can never match: {with} stands before it.",
     "policy.contradiction": "The rule {rule} contradicts {with}.",
     "policy.oversized-lan": "The local network claims {with}, which is public or too large. Approve it if you know it.",
+    "policy.list-unknown": "The prefix list {list} that a rule names is not here. Import it again.",
     "policy.cuts-session":
       "This would end the connection from {from} (port {port}), over which somebody works on this machine; nothing was changed. --keep welcomes it, --anyway goes on; policy set also takes --within SECONDS to try it.",
     "plan.leaks": "The plan would let a packet out beside the tunnel ({property}), so it was not applied: {packet}",

@@ -18,6 +18,11 @@ export const zh: Catalogue = {
   policy add 通道 条件… [--name N] [--at 位置]
                          添加规则；通道为 tunnel、direct 或 block；条件为 to=、name=、
                          app=、user=、from=、port=（逗号分隔）、proto=
+  policy preset everything | everything-but 条件… | only 条件…
+                         替换现有规则：全部走隧道；除这些外全部走隧道；仅这些走隧道
+  policy import 文件 通道 [条件…] [--name N] [--at 位置]
+                         为文件中的所有前缀添加一条规则，每行一个，最多一百万；- 为标准输入
+  policy lists           规则所引用的前缀列表
   policy remove 规则     按名称或位置
   policy move 规则 位置
   confirm                保留将会恢复的策略
@@ -51,6 +56,14 @@ export const zh: Catalogue = {
     confirmed: "策略保留。",
     "no-rule": "没有规则 {rule}。",
     "bad-match": "无法理解：{word}",
+    "list-read": "共 {lines} 行，{read} 个前缀，合并后 {prefixes} 个。",
+    "list-line": "第 {line} 行不是前缀：{text}",
+    "list-more": "……另有 {count} 行如此。",
+    "list-too-many": "一个列表最多一百万个前缀。未作任何更改。",
+    "list-empty": "其中没有前缀。未作任何更改。",
+    "list-bad": "有 {count} 行不是前缀。未作任何更改。",
+    "list-progress": "{lines} 行，{percent} %",
+    "list-one": "{id}  {prefixes} 个前缀，规则 {rules}",
     "no-program": "没有程序 {name}。",
     "no-user": "没有用户 {name}。",
     "proof-holds": "已证明：{properties} 项性质中 {held} 项成立，{classes} 类包，{states} 种情形，{ms} 毫秒。",
@@ -284,6 +297,7 @@ export const zh: Catalogue = {
     "policy.dead-rule": "规则 {rule} 永远不会匹配：{with} 排在它之前。",
     "policy.contradiction": "规则 {rule} 与 {with} 矛盾。",
     "policy.oversized-lan": "本地网络声称拥有 {with}，这是公网地址或范围过大。如果您了解它，请批准。",
+    "policy.list-unknown": "规则所引用的前缀列表 {list} 不在本机。请重新导入。",
     "policy.cuts-session":
       "这会切断来自 {from} 的连接（端口 {port}），有人正通过它在本机上工作；没有做任何更改。--keep 允许它，--anyway 继续；policy set 可用 --within 秒数 试用。",
     "plan.leaks": "该计划会让数据包绕过隧道（{property}），因此没有应用：{packet}",

@@ -13,6 +13,16 @@ export type Sentence =
   | ("usage" | "connecting" | "imported" | "ignored" | "removed" | "reset" | "no-nodes")
   | ("off-no-network" | "no-file" | "file-closed" | "nothing-added")
   | ("no-rules" | "rest" | "saved" | "saved-until" | "confirmed" | "no-rule" | "bad-match")
+  | (
+      | "list-read"
+      | "list-line"
+      | "list-more"
+      | "list-too-many"
+      | "list-empty"
+      | "list-bad"
+      | "list-progress"
+      | "list-one"
+    )
   | ("no-program" | "no-user" | "proof-holds" | "proof-would" | "proof-none" | "proof-breaks" | "packet" | "limit")
   | ("no-apps" | "app" | "app-runs" | "app-older" | "app-limits" | "reopened" | "reopen-hint")
   | ("same" | "more" | "nothing-found" | "repaired" | "still")

@@ -4,6 +4,7 @@
 import { z } from "zod";
 
 import { appsSchema } from "./apps.ts";
+import { listBadSchema, listBroughtSchema, listSchema, pieceBytes } from "./list.ts";
 import { nodeSchema } from "./node.ts";
 import { appSchema, policySchema } from "./policy.ts";
 import { addressSchema } from "./prefix.ts";
@@ -57,6 +58,17 @@ export const requests = {
       anyway: z.boolean().optional(),
     }),
     statusSchema,
+  ),
+  lists: request(none, z.array(listSchema)),
+  /** A prefix list is brought piece by piece: begin, then add in order, then end. Nothing is kept until end says so. */
+  listBegin: request(none, z.strictObject({ upload: z.int() })),
+  listAdd: request(
+    z.strictObject({ upload: z.int(), text: z.string().max(pieceBytes) }),
+    z.strictObject({ lines: z.int(), read: z.int() }),
+  ),
+  listEnd: request(
+    z.strictObject({ upload: z.int() }),
+    z.union([z.strictObject({ done: listBroughtSchema }), z.strictObject({ bad: listBadSchema })]),
   ),
   /** The policy that was set to go back by itself stays. */
   confirm: request(none, statusSchema),

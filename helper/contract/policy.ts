@@ -2,6 +2,7 @@
 // rule matches takes the lane of `mode`. Presets of the window are nothing but policies.
 import { z } from "zod";
 
+import { listIdSchema } from "./list.ts";
 import { nameSchema } from "./name.ts";
 import { addressSchema, prefixSchema } from "./prefix.ts";
 
@@ -22,14 +23,16 @@ export const appSchema = z.discriminatedUnion("kind", [
 export const laneSchema = z.enum(["tunnel", "direct", "block"]);
 
 /**
- * All given fields must match; an absent field matches everything. Lists inside a field are "any of". `destination` and
- * `names` are one field: what goes to one of the prefixes, or to an address that one of the names was answered with.
+ * All given fields must match; an absent field matches everything. Lists inside a field are "any of". `destination`,
+ * `lists` and `names` are one field: what goes to one of the prefixes, or to an address that one of the names was answered
+ * with.
  */
 export const matchSchema = z.strictObject({
   apps: z.array(appSchema).min(1).max(256).optional(),
   users: z.array(z.int().min(0).max(0xfffffffe)).min(1).max(64).optional(),
   source: z.array(prefixSchema).min(1).max(1024).optional(),
   destination: z.array(prefixSchema).min(1).max(1_000_000).optional(),
+  lists: z.array(listIdSchema).min(1).max(16).optional(),
   names: z.array(nameSchema).min(1).max(10_000).optional(),
   protocol: z.enum(["tcp", "udp", "icmp"]).optional(),
   ports: z.array(portRange).min(1).max(64).optional(),

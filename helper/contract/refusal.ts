@@ -49,6 +49,8 @@ export const refusalCodes = [
   "policy.dead-rule",
   "policy.contradiction",
   "policy.oversized-lan",
+  // data: list
+  "policy.list-unknown",
   // data: from, protocol, port
   "policy.cuts-session",
   // plan; data: property, packet, way (proof) or doing, on, errno (kernel)

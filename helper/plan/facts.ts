@@ -19,6 +19,8 @@ export interface Facts {
   readonly others: readonly OtherVpn[];
   /** Names that were asked, with the addresses they were answered with; absent: none. */
   readonly names?: readonly NameFact[];
+  /** Prefix lists that policy names, by their ids; one that is not here is empty. */
+  readonly lists?: Readonly<Record<string, readonly Prefix[]>>;
   /** Marks that sockets of programs were given since boot; absent: none. */
   readonly heldMarks?: readonly HeldMark[];
   readonly hostName: string;

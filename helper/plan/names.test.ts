@@ -30,7 +30,7 @@ const known: NameFact[] = [
 
 describe("a policy bound to what names were answered with", () => {
   test("has the addresses of each name in every rule that means it, so the first match decides by packet", () => {
-    expect(bindNames(policy, known).rules.map((r) => r.match.destination)).toEqual([
+    expect(bindNames(policy, { names: known }).rules.map((r) => r.match.destination)).toEqual([
       ["203.0.113.1/32", "2001:db8::1/128"],
       ["203.0.113.1/32", "2001:db8::1/128", "203.0.113.2/32"],
       ["192.0.2.0/24", "203.0.113.4/32"],
@@ -39,11 +39,29 @@ describe("a policy bound to what names were answered with", () => {
     expect(rulesOf(policy, "www.bank.example")).toEqual([0, 1]);
   });
   test("matches nothing by a name that nobody asked for", () => {
-    expect(bindNames(policy, []).rules[0]?.match.destination).toEqual([]);
+    expect(bindNames(policy, {}).rules[0]?.match.destination).toEqual([]);
+  });
+  test("has its lists, and a list alone as it is", () => {
+    const id = "0".repeat(64);
+    const list = ["192.0.2.0/24", "2001:db8::/32"] as Prefix[];
+    const [plain] = policy.rules;
+    if (plain === undefined) throw new Error("no rule");
+    const two: Policy = {
+      ...policy,
+      rules: [
+        { ...plain, match: { lists: [id] } },
+        { ...plain, match: { lists: [id], names: names("www.bank.example") } },
+        { ...plain, match: { lists: ["1".repeat(64)] } },
+      ],
+    };
+    const [alone, both, missing] = bindNames(two, { names: known, lists: { [id]: list } }).rules;
+    expect(alone?.match.destination).toBe(list);
+    expect(both?.match.destination).toEqual([...list, "203.0.113.1/32", "2001:db8::1/128"]);
+    expect(missing?.match.destination).toEqual([]);
   });
   test("is the same value for the same facts, and itself without rules by name", () => {
-    expect(bindNames(policy, known)).toBe(bindNames(policy, known));
-    expect(bindNames(bindNames(policy, known), known)).toBe(bindNames(policy, known));
-    expect(bindNames(defaultPolicy, known)).toBe(defaultPolicy);
+    expect(bindNames(policy, { names: known })).toBe(bindNames(policy, { names: known }));
+    expect(bindNames(bindNames(policy, { names: known }), { names: known })).toBe(bindNames(policy, { names: known }));
+    expect(bindNames(defaultPolicy, { names: known })).toBe(defaultPolicy);
   });
 });

@@ -1,34 +1,25 @@
-// Names of a policy → the addresses that they have at this moment. What was answered is a fact of the machine like its
+// Names and lists of a policy → the prefixes that they are at this moment. What was answered is a fact of the machine like its
 // routes; a rule that names names has, besides its own destinations, the addresses of every name that it claims, and none
 // while nobody asked. Compiler, prover and the watch of the wire all read a policy bound this way.
-import type { Policy, PolicyMatch } from "../contract/policy.ts";
+import type { Policy, PolicyMatch, PolicyRule } from "../contract/policy.ts";
 import { andAbove } from "../contract/name.ts";
 import { type Address, hostPrefix, type Prefix } from "../contract/prefix.ts";
-import type { NameFact } from "./facts.ts";
+import type { Facts, NameFact } from "./facts.ts";
 
-/** Rules that do not name names keep their identity, and so what is remembered of their lists. */
-export function bindNames(policy: Policy, known: readonly NameFact[] = none): Policy {
-  if (!policy.rules.some((rule) => rule.match.names !== undefined)) return policy;
+/** Rules that name neither keep their identity, and so what is remembered of their lists. */
+export function bindNames(policy: Policy, { names = none, lists = noLists }: Known): Policy {
+  if (!policy.rules.some(isOpen)) return policy;
   const before = boundOf.get(policy);
-  if (before?.known === known) return before.policy;
-  const held = claimants(policy);
-  const found = new Map<number, Set<Prefix>>();
-  for (const { name, addresses } of known)
-    for (const place of claimed(held, name)) {
-      const set = found.get(place) ?? new Set<Prefix>();
-      found.set(place, set);
-      for (const address of addresses) set.add(hostPrefix(address));
-    }
-  const rules = policy.rules.map((rule, place) => {
-    if (rule.match.names === undefined) return rule;
-    const destination = [...(rule.match.destination ?? []), ...(found.get(place) ?? [])];
-    return { ...rule, match: { ...rule.match, destination } satisfies PolicyMatch };
-  });
-  const bound = { ...policy, rules };
-  boundOf.set(policy, { known, policy: bound });
+  if (before?.names === names && sameLists(before.lists, lists)) return before.policy;
+  const found = addressesOf(policy, names);
+  const rules = policy.rules.map((rule, place) =>
+    isOpen(rule) ? bound(rule, [...(found.get(place) ?? [])], lists) : rule,
+  );
+  const made = { ...policy, rules };
+  boundOf.set(policy, { names, lists, policy: made });
   // what is bound already is bound to the same
-  boundOf.set(bound, { known, policy: bound });
-  return bound;
+  boundOf.set(made, { names, lists, policy: made });
+  return made;
 }
 
 /** The rules that mean this name, by their places. */
@@ -46,8 +37,46 @@ export function namedServers({ dns }: Policy): readonly Address[] {
   return [...new Set([...dns.servers, ...(dns.domains ?? []).flatMap((d) => d.servers)])];
 }
 
+/** What of the facts a policy is bound to. */
+export type Known = Pick<Facts, "names" | "lists">;
+
+interface Bound extends Required<Known> {
+  readonly policy: Policy;
+}
+
 const none: readonly NameFact[] = [];
-const boundOf = new WeakMap<Policy, { readonly known: readonly NameFact[]; readonly policy: Policy }>();
+const noLists: NonNullable<Known["lists"]> = {};
+const boundOf = new WeakMap<Policy, Bound>();
+
+function isOpen({ match }: PolicyRule): boolean {
+  return match.names !== undefined || match.lists !== undefined;
+}
+
+/** A list alone stays the very array it is: who has seen it needs not sort a million prefixes again. */
+function bound(rule: PolicyRule, found: readonly Prefix[], known: NonNullable<Known["lists"]>): PolicyRule {
+  const { destination = [], lists = [] } = rule.match;
+  const parts = [destination, ...lists.map((id) => known[id] ?? []), found].filter((part) => part.length > 0);
+  const [only = []] = parts;
+  const all = (parts.length > 1 ? parts.flat() : only) as Prefix[];
+  return { ...rule, match: { ...rule.match, destination: all } satisfies PolicyMatch };
+}
+
+function sameLists(a: NonNullable<Known["lists"]>, b: NonNullable<Known["lists"]>): boolean {
+  const ids = Object.keys(a);
+  return ids.length === Object.keys(b).length && ids.every((id) => a[id] === b[id]);
+}
+
+function addressesOf(policy: Policy, names: readonly NameFact[]): ReadonlyMap<number, ReadonlySet<Prefix>> {
+  const held = claimants(policy);
+  const found = new Map<number, Set<Prefix>>();
+  for (const { name, addresses } of names)
+    for (const place of claimed(held, name)) {
+      const set = found.get(place) ?? new Set<Prefix>();
+      found.set(place, set);
+      for (const address of addresses) set.add(hostPrefix(address));
+    }
+  return found;
+}
 
 /** Written name → places of the rules that write it. */
 type Claimants = ReadonlyMap<string, readonly number[]>;

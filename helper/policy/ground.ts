@@ -53,7 +53,7 @@ export interface Ground extends Request {
 export const families: readonly Family[] = [4, 6];
 
 export function groundOf(wanted: Request): Ground {
-  const request = { ...wanted, policy: bindNames(wanted.policy, wanted.facts.names) };
+  const request = { ...wanted, policy: bindNames(wanted.policy, wanted.facts) };
   const { policy, facts, state } = request;
   const exit = state === "off" ? null : request.exit;
   const ways = waysOf(facts);

@@ -71,7 +71,7 @@ const neighbourSpace = set("neighbour space", ["ff02::/16", "fe80::/10", "224.0.
 const leaseServers6 = set("lease servers", ["ff02::1:2/128", "fe80::/10"]);
 
 export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps | null): Wanted {
-  const policy = bindNames(wish, facts.names);
+  const policy = bindNames(wish, facts);
   const inner = innerBridges(facts);
   const innerDevices = new Set([...inner, ...portsOf(facts, inner)]);
   const lan = lanPrefixes(policy, facts, inner).filter((l) => policy.lan.allow || inner.has(l.device));

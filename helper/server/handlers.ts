@@ -2,6 +2,7 @@
 import type { Apps } from "../contract/apps.ts";
 import { grant, refuse } from "../contract/refusal.ts";
 import type { AppsStanding } from "../kernel/kernel.ts";
+import type { Lists } from "../nodes/lists.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
 import type { SessionFact } from "../plan/facts.ts";
@@ -15,6 +16,7 @@ import type { Handlers } from "./dispatch.ts";
 
 /** What handlers ask besides what the tunnel does. */
 export interface Asked {
+  readonly lists: Lists;
   /** Who works on this machine from afar. */
   readonly sessions: () => readonly SessionFact[];
 }
@@ -41,6 +43,16 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps & Asked
       }
       return tunnel.setPolicy(policy, confirmWithin);
     },
+    async lists() {
+      const { rules } = store.policy();
+      const ids = [...new Set(rules.flatMap((rule) => rule.match.lists ?? []))];
+      const placesOf = (id: string) =>
+        rules.flatMap((rule, i) => (rule.match.lists?.includes(id) === true ? [i + 1] : []));
+      return grant(ids.map((id) => ({ id, prefixes: deps.lists.size(id), rules: placesOf(id) })));
+    },
+    listBegin: async () => deps.lists.begin(),
+    listAdd: async ({ upload, text }) => deps.lists.add(upload, text),
+    listEnd: async ({ upload }) => deps.lists.end(upload),
     async plan({ node, policy }) {
       const plans = await tunnel.plansFor(node, policy);
       if (!plans.ok) return plans;

@@ -84,6 +84,7 @@ export async function makeWorld(options: Given = {}) {
     uplinks: () => (given.noUplink ? [] : [{ name: "eth0", addresses: [], gateways: [], lan: [] }]),
     prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
     names: noNames,
+    lists: { of: () => ({}), missing: () => undefined },
     hasRights: () => given.rights ?? true,
     connected: () => undefined,
     log: (what, data) => logged.push({ what, data }),

@@ -27,7 +27,8 @@ export async function check(deps: Deps, tunnel: Tunnel, tried: Tried): Promise<A
   // without any node there is still something to say of the rules themselves
   const nowhere = !planned.ok && planned.refusal.code === "node.unknown" && node === null;
   if (!planned.ok && found === null && !nowhere) return planned;
-  const facts = planned.ok ? planned.value.facts : await readFacts(deps, { ...tunnel.live() });
+  const read = planned.ok ? planned.value.facts : await readFacts(deps, { ...tunnel.live() });
+  const facts = { ...read, lists: deps.lists.of(policy) };
   const exit = planned.ok ? planned.value.exit : null;
   const request = { policy, facts, exit, state: exit === null ? "off" : "connected" } as const;
   const said = notes(request).map((n): Note => ({ code: n.code, data: { ...n.data } }));

@@ -22,7 +22,7 @@ export interface Sent {
 }
 
 export function mayLeave(plan: Plan, exit: Exit, wish: Policy, facts: Facts): Leaving {
-  const policy = bindNames(wish, facts.names);
+  const policy = bindNames(wish, facts);
   const links = outsideLinksOf(facts).filter((link) => !link.inner);
   const lan = plan.routes.flatMap(({ table, prefix, to }) =>
     table === tables.lan && to.kind === "dev" && to.dev !== linkName ? [{ link: to.dev, prefix }] : [],

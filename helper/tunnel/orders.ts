@@ -8,6 +8,7 @@ import type { CounterexampleTold } from "../contract/verdict.ts";
 import { type Applied, type Kernel, KernelError } from "../kernel/kernel.ts";
 import type { WireWatch } from "../kernel/wire.ts";
 import type { Configuration } from "../nodes/conf.ts";
+import type { Lists } from "../nodes/lists.ts";
 import type { Store } from "../nodes/store.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts, NameFact } from "../plan/facts.ts";
@@ -29,6 +30,7 @@ export interface Deps {
   readonly last: Pick<WantedFile, "read" | "write">;
   readonly resolve: Resolve;
   readonly names: Names;
+  readonly lists: Pick<Lists, "of" | "missing">;
   readonly findEngine: () => Answer<EngineKind>;
   readonly startEngine: (
     kind: EngineKind,
@@ -156,7 +158,7 @@ export function refusalOf(error: unknown): Refusal {
 
 /** With the names of now; of what stands: `standing`. */
 export async function readFacts(deps: Deps, live: Live): Promise<Facts> {
-  const facts = { ...(await deps.kernel.read()), names: deps.names.known() };
+  const facts = { ...(await deps.kernel.read()), names: deps.names.known(), lists: deps.lists.of(deps.store.policy()) };
   live.facts = facts;
   live.uplinks = deps.uplinks(facts);
   return facts;
@@ -174,7 +176,10 @@ export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy)
   if (!deps.hasRights()) return refuse("machine.no-rights", {});
   const engine = deps.findEngine();
   if (!engine.ok) return engine;
-  const [facts, resolved] = await Promise.all([readFacts(deps, live), addressesOf(deps, live, node, configuration)]);
+  const missing = deps.lists.missing(policy);
+  if (missing !== undefined) return refuse("policy.list-unknown", { list: missing });
+  const [read, resolved] = await Promise.all([readFacts(deps, live), addressesOf(deps, live, node, configuration)]);
+  const facts = { ...read, lists: deps.lists.of(policy) };
   const blocked = machineRefusal(facts);
   if (blocked !== null) return blocked;
   const names = await deps.names.ready(policy);

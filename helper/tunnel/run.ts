@@ -181,6 +181,8 @@ export function createTunnel(deps: RunDeps): Tunnel {
       return grant({ undone: [...undone, ...more] });
     },
     async setPolicy(policy, confirmWithin) {
+      const missing = deps.lists.missing(policy);
+      if (missing !== undefined) return refuse("policy.list-unknown", { list: missing });
       const node = inUse();
       if (node !== null) {
         const plans = await plansFor(deps, live, node, policy);
