@@ -209,6 +209,7 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
   notes: {
     "model.differs": "The model and the kernel differ. Model: {model}. Kernel: {kernel}.",
     "lane.broken": "It does not go where your policy says ({lane}): {end}.",
+    "names.by-address": "{name} is in no rule that decides here: it has the address of a name that {rule} means.",
     "rule.foreign": "A rule that is not Culvert's decides: {rule}",
     "plan.changed": "Somebody changed what Culvert laid; missing: {lacks}",
     "gate.changed": "Somebody wrote into Culvert's gate: {line}",

@@ -210,6 +210,7 @@ export const ru: Catalogue = {
   notes: {
     "model.differs": "Модель и ядро расходятся. Модель: {model}. Ядро: {kernel}.",
     "lane.broken": "Пакет идёт не туда, куда велит политика ({lane}): {end}.",
+    "names.by-address": "{name} не назван в решающем правиле: у него адрес имени, о котором говорит {rule}.",
     "rule.foreign": "Решает правило, поставленное не Culvert: {rule}",
     "plan.changed": "Кто-то изменил установленное; не хватает: {lacks}",
     "gate.changed": "Кто-то дописал в затвор Culvert: {line}",

@@ -206,6 +206,7 @@ export const zh: Catalogue = {
   notes: {
     "model.differs": "模型与内核不一致。模型：{model}。内核：{kernel}。",
     "lane.broken": "它没有去往策略所说的地方（{lane}）：{end}。",
+    "names.by-address": "{name} 不在起作用的规则中：它与 {rule} 所指的域名共用地址。",
     "rule.foreign": "由不属于 Culvert 的规则决定：{rule}",
     "plan.changed": "有程序更改了 Culvert 布设的内容；缺少：{lacks}",
     "gate.changed": "有程序写入了 Culvert 的出口锁：{line}",

@@ -1,4 +1,6 @@
 // Pieces → the one status that everybody sees. What is not known is null or empty, never a guess.
+import { stubAddress } from "../plan/numbers.ts";
+import { upstreamOf } from "../policy/dns.ts";
 import type { Node } from "../contract/node.ts";
 import type { Policy } from "../contract/policy.ts";
 import { familyOf } from "../contract/prefix.ts";
@@ -123,8 +125,10 @@ function ipv6Of({ machine, facts, uplinks, applied, policy }: Pieces): Status["i
   return inside.some((a) => familyOf(a) === 6) && allowedIps.some((a) => familyOf(a) === 6) ? "carried" : "blocked";
 }
 
-function dnsOf({ applied, facts }: Pieces): Status["dns"] {
+function dnsOf({ applied, facts, policy }: Pieces): Status["dns"] {
   const dns = applied?.plan.dns ?? null;
+  if (applied !== null && dns?.servers.includes(stubAddress) === true)
+    return { servers: upstreamOf(policy, applied.exit, null).map((s) => s.address), by: dns.by };
   if (dns !== null) return { servers: [...dns.servers], by: dns.by };
   return { servers: [...(facts?.resolver.resolvConf.servers ?? [])], by: "none" };
 }

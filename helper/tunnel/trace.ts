@@ -1,5 +1,6 @@
 // "Why does this go there", answered twice: by the model, on the machine as it was read this moment, and by the kernel. In
 // order: name → address, whose plan is asked about, mark of the program, the walk, RTM_GETROUTE, and whether both agree.
+import { parseName } from "../contract/name.ts";
 import { type Address, parseAddress } from "../contract/prefix.ts";
 import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
@@ -8,9 +9,11 @@ import type { Explanation, KernelAnswer, TraceQuestion } from "../contract/trace
 import type { Note } from "../contract/verdict.ts";
 import type { RouteAnswer } from "../kernel/kernel.ts";
 import { diff } from "../plan/diff.ts";
+import { asksByName, rulesOf } from "../plan/names.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
+import { upstreamOf } from "../policy/dns.ts";
 import { askedPort, type Explained, explain, type Ground, markOf, type Question, tellRoute } from "../proof/explain.ts";
 import { type Deps, readFacts, standing } from "./orders.ts";
 import type { Tunnel } from "./run.ts";
@@ -63,6 +66,7 @@ export async function trace(
         ? [{ code: "model.differs", data: { model: modelWords(told), kernel: kernelWords(kernel) } }]
         : []),
       ...findings,
+      ...byAddress(ground.policy, told, question.to),
       ...changed,
     ].slice(0, 16),
   });
@@ -75,13 +79,28 @@ async function addressesOf(
 ): Promise<Answer<{ addresses: Address[]; name: Explanation["name"] }>> {
   const address = parseAddress(to);
   if (address !== undefined) return grant({ addresses: [address], name: null });
-  const { servers, by } = tunnel.status().dns;
+  const { by, ...dns } = tunnel.status().dns;
+  const { applied } = tunnel.live();
+  const policy = deps.store.policy();
+  const name = parseName(to);
+  // our own resolver asks for it, and whom is what somebody wants to know
+  const ours = applied !== null && asksByName(policy) && name !== undefined;
+  const servers = ours ? upstreamOf(policy, applied.exit, name).map((s) => s.address) : dns.servers;
   try {
     const addresses = [...(await deps.resolve(to))].slice(0, 64);
     return grant({ addresses, name: { name: to, servers: [...servers].slice(0, 32), by, addresses } });
   } catch {
     return refuse("node.name-not-found", { name: to });
   }
+}
+
+/** A rule by name that decides although it does not mean this name: they share the address. */
+function byAddress(policy: Policy, { rule }: Explained, to: string): Note[] {
+  const name = parseName(to);
+  const decides = policy.rules.find((one) => one.id === rule?.id);
+  if (name === undefined || decides?.match.names === undefined) return [];
+  if (rulesOf(policy, name).some((place) => policy.rules[place] === decides)) return [];
+  return [{ code: "names.by-address", data: { rule: decides.name, name } }];
 }
 
 interface Grounded {
