@@ -11,8 +11,8 @@ export function parseName(text: string): Name | undefined {
   const star = text.startsWith("*.");
   const labels = text
     .slice(star ? 2 : 0)
-    .replace(/[.。．｡]$/u, "")
-    .split(/[.。．｡]/u)
+    .replace(/[.\u3002\uff0e\uff61]$/u, "")
+    .split(/[.\u3002\uff0e\uff61]/u)
     .map(labelOf);
   const whole = labels.join(".");
   const last = labels.at(-1);
