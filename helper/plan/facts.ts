@@ -19,7 +19,7 @@ export interface Facts {
   readonly others: readonly OtherVpn[];
   /** Names that were asked, with the addresses they were answered with; absent: none. */
   readonly names?: readonly NameFact[];
-  /** Prefix lists that policy names, by their ids; one that is not here is empty. */
+  /** Prefix lists that policy names, by their ids; one that is not here was lost and closes what it can (names.ts). */
   readonly lists?: Readonly<Record<string, readonly Prefix[]>>;
   /** Marks that sockets of programs were given since boot; absent: none. */
   readonly heldMarks?: readonly HeldMark[];

@@ -51,13 +51,19 @@ describe("a policy bound to what names were answered with", () => {
       rules: [
         { ...plain, match: { lists: [id] } },
         { ...plain, match: { lists: [id], names: names("www.bank.example") } },
-        { ...plain, match: { lists: ["1".repeat(64)] } },
       ],
     };
-    const [alone, both, missing] = bindNames(two, { names: known, lists: { [id]: list } }).rules;
+    const [alone, both] = bindNames(two, { names: known, lists: { [id]: list } }).rules;
     expect(alone?.match.destination).toBe(list);
     expect(both?.match.destination).toEqual([...list, "203.0.113.1/32", "2001:db8::1/128"]);
-    expect(missing?.match.destination).toEqual([]);
+  });
+  test.each([
+    ["direct", []],
+    ["tunnel", ["0.0.0.0/0", "::/0"]],
+    ["block", ["0.0.0.0/0", "::/0"]],
+  ] as const)("opens nothing by a list that was lost: %s", (lane, destination) => {
+    const rule = { id: "a", name: "", lane, match: { lists: ["1".repeat(64)] } };
+    expect(bindNames({ ...policy, rules: [rule] }, {}).rules[0]?.match.destination).toEqual(destination);
   });
   test("is the same value for the same facts, and itself without rules by name", () => {
     expect(bindNames(policy, { names: known })).toBe(bindNames(policy, { names: known }));

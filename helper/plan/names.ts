@@ -46,16 +46,22 @@ interface Bound extends Required<Known> {
 
 const none: readonly NameFact[] = [];
 const noLists: NonNullable<Known["lists"]> = {};
+const nothing: readonly Prefix[] = [];
+const everything = ["0.0.0.0/0", "::/0"] as readonly string[] as readonly Prefix[];
 const boundOf = new WeakMap<Policy, Bound>();
 
 function isOpen({ match }: PolicyRule): boolean {
   return match.names !== undefined || match.lists !== undefined;
 }
 
-/** A list alone stays the very array it is: who has seen it needs not sort a million prefixes again. */
-function bound(rule: PolicyRule, found: readonly Prefix[], known: NonNullable<Known["lists"]>): PolicyRule {
+/**
+ * A list alone stays the very array it is: who has seen it needs not sort a million prefixes again. Of a list that the disk
+ * has lost nobody knows what it kept inside: until it is back it opens nothing, and closes everything.
+ */
+function bound(rule: PolicyRule, found: readonly Prefix[], kept: NonNullable<Known["lists"]>): PolicyRule {
   const { destination = [], lists = [] } = rule.match;
-  const parts = [destination, ...lists.map((id) => known[id] ?? []), found].filter((part) => part.length > 0);
+  const lost = rule.lane === "direct" ? nothing : everything;
+  const parts = [destination, ...lists.map((id) => kept[id] ?? lost), found].filter((part) => part.length > 0);
   const [only = []] = parts;
   const all = (parts.length > 1 ? parts.flat() : only) as Prefix[];
   return { ...rule, match: { ...rule.match, destination: all } satisfies PolicyMatch };
