@@ -67,8 +67,8 @@ impl Session {
         if first.saturating_add(count) < REJECT_AFTER_MESSAGES {
             return Some(first);
         }
-        // Undone, so that no number of further attempts wraps the counter round.
-        self.counter.fetch_sub(count, Relaxed);
+        // Closed for good. Never taken back: of two attempts that failed at once the later could give a number out again.
+        self.counter.store(REJECT_AFTER_MESSAGES, Relaxed);
         None
     }
 

@@ -36,10 +36,10 @@ fn it_seals_as_ring_does_at_every_length_and_opens_it() {
 fn a_changed_bit_of_message_or_tag_is_refused_and_the_message_stays() {
     let key = [9; 32];
     let Some(wide) = wide(&key) else { return };
-    for len in [1, 16, 100, 240, 241, 1420, 3000] {
+    for len in [0, 1, 16, 100, 240, 241, 1420, 3000] {
         let mut sealed = vec![3; len];
         let tag = wide.seal(7, &mut sealed);
-        for bit in (0..len * 8).step_by(61).chain([len * 8 - 1]) {
+        for bit in (0..len * 8).step_by(if len < 300 { 1 } else { 7 }) {
             let mut bad = sealed.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             let before = bad.clone();
@@ -104,6 +104,49 @@ fn a_sum_between_the_modulus_and_its_bits_is_reduced() {
         assert_eq!(tag, slow_tag(&key, &message), "{above}");
         let expected = if above < 5 { u128::MAX - 9 + above } else { above - 5 };
         assert_eq!(u128::from_le_bytes(tag), expected, "{above}");
+    }
+}
+
+/// With r = 1 once more, and the sum just below twice the modulus: the second of the last carries is needed.
+#[test]
+fn a_sum_just_below_twice_the_modulus_is_reduced() {
+    if !is_possible() {
+        return;
+    }
+    let key: [u8; 32] = std::array::from_fn(|i| u8::from(i == 0));
+    for less in 1..=10u128 {
+        // six blocks and the length's, seven top bits: 2 * 2^130 - 2^128 + 2^128 - less
+        let first = 0u128.wrapping_sub(less).wrapping_sub(96 << 64);
+        let message = [&first.to_le_bytes()[..], &[0; 80]].concat();
+        // SAFETY: the processor was asked above.
+        let tag = unsafe { poly1305::tag(&key, &message) };
+        assert_eq!(tag, slow_tag(&key, &message), "{less}");
+        assert_eq!(u128::from_le_bytes(tag), 10 - less, "{less}");
+    }
+}
+
+#[test]
+fn what_ring_seals_it_opens_and_ring_what_it_seals() {
+    use super::super::cipher::Cipher;
+    let key = [5; 32];
+    let (Some(wide), ring) = (wide(&key).map(Cipher::Wide), Cipher::Ring(Box::new(aead_key(&key)))) else {
+        return;
+    };
+    for len in [0, 1, 16, 240, 241, 1420, 9000] {
+        for (from, to) in [(&wide, &ring), (&ring, &wide)] {
+            let mut sealed = vec![6; len];
+            let tag = from.seal(len as u64, &mut sealed);
+            sealed.extend(tag);
+            assert_eq!(to.open(len as u64, &mut sealed.clone()).unwrap(), vec![6; len], "length {len}");
+            sealed[len] ^= 1;
+            assert!(to.open(len as u64, &mut sealed).is_err(), "length {len}");
+        }
+    }
+    for len in 0..TAG {
+        assert!(
+            wide.open(0, &mut vec![0; len]).is_err() && ring.open(0, &mut vec![0; len]).is_err(),
+            "length {len}"
+        );
     }
 }
 
