@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import type { Address } from "../contract/prefix.ts";
-import { linkName } from "../plan/numbers.ts";
+import { ask } from "../names/ask.ts";
+import { openStub } from "../names/stub.ts";
+import { linkName, stubAddress } from "../plan/numbers.ts";
 import type { PlanDns } from "../plan/plan.ts";
 import { sh } from "./apart.ts";
 import {
@@ -63,6 +65,31 @@ describe.skipIf(packages === "" || !accounts)("the real ones", () => {
       await machine.daemon().stop();
       expect(await undoResolver(entry)).toEqual([]);
     } finally {
+      await machine.close();
+    }
+  });
+
+  test("systemd-resolved asks our own resolver on its loopback address, and waits until a name's addresses are in place", async () => {
+    const machine = resolvedMachine();
+    await machine.open();
+    const placed: string[] = [];
+    const stub = await openStub(stubAddress, 53, {
+      servers: () => [{ address: given[0], from: null }],
+      isMeant: () => true,
+      place: async (_name, found) => {
+        placed.push(...found.map(({ address }) => address));
+        return true;
+      },
+      ask,
+      log: () => undefined,
+    });
+    try {
+      await machine.addLink();
+      await setResolver(entryFor({ by: "resolved", link: linkName, servers: [stubAddress] }, null), true);
+      expect(await whoIsAsked()).toBe(given[0]);
+      expect(placed).toContain(given[0]);
+    } finally {
+      await stub.close();
       await machine.close();
     }
   });
