@@ -118,10 +118,11 @@ export function openQueue(deps: QueueDeps): Queue {
       last = null;
     },
     async close() {
-      clearTimeout(retryTimer);
       interrupt.abort();
       waiting = [];
-      await pumping;
+      // what is interrupted says so, and that may order more
+      while (pumping !== null) await pumping;
+      clearTimeout(retryTimer);
     },
   };
 }
