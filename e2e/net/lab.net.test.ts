@@ -115,7 +115,8 @@ test.runIf(accounts)("a lab opens without root, in a user namespace", async () =
   const node = seenAt(place, process.execPath);
   const argv = [...stranger, node, seenAt(place, enterScript), node, seenAt(place, heldLab)];
   const [first, ...rest] = argv as [string, ...string[]];
-  const child = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, HELD_LAB: "user" } });
+  const env = { ...process.env, HELD_LAB: "user" };
+  const child = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"], cwd: place, env });
   const said = await new Promise<string>((done) =>
     child.stdout.once("data", (chunk: Buffer) => done(chunk.toString())),
   );
