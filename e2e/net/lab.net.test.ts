@@ -117,9 +117,14 @@ test.runIf(accounts)("a lab opens without root, in a user namespace", async () =
   const [first, ...rest] = argv as [string, ...string[]];
   const env = { ...process.env, HELD_LAB: "user" };
   const child = spawn(first, rest, { stdio: ["ignore", "pipe", "inherit"], cwd: place, env });
-  const said = await new Promise<string>((done) =>
-    child.stdout.once("data", (chunk: Buffer) => done(chunk.toString())),
-  );
+  const said = await new Promise<string>((done) => {
+    child.stdout.once("data", (chunk: Buffer) => {
+      done(chunk.toString());
+    });
+    child.once("exit", (code) => {
+      done(`ended with ${code}`);
+    });
+  });
   expect(said).toBe(`open, a page tells ${places.home.ipv4}\n`);
   child.kill("SIGKILL");
   await until("nothing left", () => (members("user") === 0 ? true : undefined), 5000);
