@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod control;
+mod flood;
 pub mod handed;
 pub mod ports;
 pub mod rights;

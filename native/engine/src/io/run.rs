@@ -17,6 +17,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use super::clock;
+use super::flood::Flood;
 use super::ports::Origin;
 use super::sys::{Bell, poll, wait_for};
 use super::tun::{READ_LEN, Tun};
@@ -220,6 +221,7 @@ struct Inward<'s> {
     inbound: Inbound,
     out: Out,
     sender: Sender,
+    flood: Flood,
     buffer: Box<[u8; READ_LEN]>,
 }
 
@@ -232,6 +234,7 @@ fn inward(shared: &Shared) -> io::Result<()> {
         inbound: Inbound::default(),
         out: Out::default(),
         sender: Sender::default(),
+        flood: Flood::default(),
         buffer: Box::new([0; READ_LEN]),
     };
     let (v4, v6, rebound) = (shared.sockets.v4(), shared.sockets.v6(), shared.rebound.fd());
@@ -288,7 +291,9 @@ impl Inward<'_> {
                 Err(error) if error.raw_os_error() != Some(libc::EBADF) => 0,
                 Err(error) => return Err(error),
             };
-            self.take(clock::now(), got)?;
+            let now = clock::now();
+            self.take(now, got)?;
+            self.flood.pace(now.ms, &self.shared.engine.counters, got);
             if got < BATCH {
                 return Ok(());
             }

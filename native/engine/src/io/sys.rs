@@ -21,6 +21,13 @@ pub fn poll(fds: &mut [libc::pollfd], timeout_ms: i32) -> io::Result<()> {
     }
 }
 
+/// Sleeps; how much longer than asked is the kernel's choice (50 µs, prctl's PR_SET_TIMERSLACK).
+pub fn nap(us: u32) {
+    let time = libc::timespec { tv_sec: 0, tv_nsec: i64::from(us) * 1_000 };
+    // SAFETY: no descriptors; the time is read, and there is no mask. An interrupted nap is only shorter.
+    unsafe { libc::ppoll(std::ptr::null_mut(), 0, &raw const time, std::ptr::null()) };
+}
+
 pub fn wait_for(fd: RawFd) -> libc::pollfd {
     libc::pollfd { fd, events: libc::POLLIN, revents: 0 }
 }

@@ -4,22 +4,26 @@
 
 use std::net::SocketAddr;
 
+use ring::aead::LessSafeKey;
 use subtle::ConstantTimeEq;
 
 use super::constants::{COOKIE_LIFETIME, LABEL_COOKIE, LABEL_MAC1};
-use super::primitives::{Forged, Key, hash, mac, xopen, xseal};
+use super::primitives::{Forged, Key, MacKey, hash, xkey, xopen, xseal};
 use crate::wire::wg::{COOKIE_LEN, MAC_LEN, cookie};
 
 /// Judges macs of received handshakes and makes cookie replies.
 pub struct Checker {
-    mac1_key: Key,
-    cookie_key: Key,
+    mac1_key: MacKey,
     /// Keyed secret from which every source's cookie is derived, renewed every two minutes.
-    secret: Key,
+    secret: MacKey,
     secret_born: u64,
-    /// Nonce of the last reply: random at first, then counted up, for it need only never come twice (a nonce of 192
-    /// bits for each reply would cost two system calls of a flood's 3 µs).
-    nonce: [u8; 24],
+    /// The first 16 bytes of every reply's nonce, and the key that they make of the cookie key: both stay, and what is
+    /// done for each reply is a third.
+    nonce: [u8; 16],
+    reply_key: LessSafeKey,
+    /// The nonce's other 8 bytes in the last reply: random at first, then counted up, for a nonce need only never come
+    /// twice (192 random bits for each would cost two system calls of a flood's 3 µs).
+    count: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,19 +39,21 @@ pub enum Verdict {
 impl Checker {
     /// `nonce` is fresh random bytes: the cookie key is the same after every start.
     pub fn new(public: &Key, nonce: [u8; 24]) -> Self {
+        let (first, end) = nonce.split_first_chunk().expect("16 of 24");
         Self {
-            mac1_key: hash(&[LABEL_MAC1, public]),
-            cookie_key: hash(&[LABEL_COOKIE, public]),
-            secret: [0; 32],
+            mac1_key: MacKey::new(&hash(&[LABEL_MAC1, public])),
+            secret: MacKey::new(&[0; 32]),
             secret_born: 0,
-            nonce,
+            nonce: *first,
+            reply_key: xkey(&hash(&[LABEL_COOKIE, public]), first),
+            count: u64::from_le_bytes(end.try_into().expect("8 of 24")),
         }
     }
 
     pub fn check(&self, now: u64, from: SocketAddr, message: &[u8]) -> Verdict {
         let end = message.len() - 2 * MAC_LEN;
         let (mac1, mac2) = message[end..].split_at(MAC_LEN);
-        if !bool::from(mac(&self.mac1_key, &message[..end]).ct_eq(mac1)) {
+        if !bool::from(self.mac1_key.mac(&message[..end]).ct_eq(mac1)) {
             return Verdict::Wrong;
         }
         let fresh = self.secret_born != 0 && now.saturating_sub(self.secret_born) < COOKIE_LIFETIME;
@@ -55,7 +61,7 @@ impl Checker {
         if !fresh || mac2 == [0; MAC_LEN] {
             return Verdict::Mac1;
         }
-        let expected = mac(&self.cookie_of(from), &message[..end + MAC_LEN]);
+        let expected = MacKey::new(&self.cookie_of(from)).mac(&message[..end + MAC_LEN]);
         if bool::from(expected.ct_eq(mac2)) { Verdict::Mac2 } else { Verdict::Mac1 }
     }
 
@@ -70,26 +76,21 @@ impl Checker {
         random: impl FnOnce() -> Key,
     ) -> [u8; COOKIE_LEN] {
         if self.secret_born == 0 || now.saturating_sub(self.secret_born) >= COOKIE_LIFETIME {
-            self.secret = random();
+            self.secret = MacKey::new(&random());
             self.secret_born = now;
         }
-        let nonce = self.next_nonce();
+        self.count = self.count.wrapping_add(1);
         let end = message.len() - 2 * MAC_LEN;
         let mac1 = &message[end..end + MAC_LEN];
         let mut reply = [0; COOKIE_LEN];
         reply[0] = 3;
         reply[cookie::RECEIVER].copy_from_slice(&sender.to_le_bytes());
-        reply[cookie::NONCE].copy_from_slice(&nonce);
-        let sealed = xseal(&self.cookie_key, &nonce, &self.cookie_of(from), mac1);
+        let (nonce, end) = reply[cookie::NONCE].split_at_mut(self.nonce.len());
+        nonce.copy_from_slice(&self.nonce);
+        end.copy_from_slice(&self.count.to_le_bytes());
+        let sealed = xseal(&self.reply_key, self.count, &self.cookie_of(from), mac1);
         reply[cookie::COOKIE].copy_from_slice(&sealed);
         reply
-    }
-
-    fn next_nonce(&mut self) -> [u8; 24] {
-        let (low, _) = self.nonce.split_at_mut(8);
-        let count = u64::from_le_bytes((&*low).try_into().expect("eight bytes")).wrapping_add(1);
-        low.copy_from_slice(&count.to_le_bytes());
-        self.nonce
     }
 
     /// The source's address and port, so that a cookie is worth nothing elsewhere.
@@ -106,7 +107,7 @@ impl Checker {
             }
         };
         bytes[end..end + 2].copy_from_slice(&from.port().to_be_bytes());
-        mac(&self.secret, &bytes[..end + 2])
+        self.secret.mac(&bytes[..end + 2])
     }
 }
 
@@ -131,13 +132,13 @@ impl Stamp {
     /// Fills the last 32 bytes of a handshake message.
     pub fn stamp(&mut self, now: u64, message: &mut [u8]) {
         let end = message.len() - 2 * MAC_LEN;
-        let mac1 = mac(&self.mac1_key, &message[..end]);
+        let mac1 = MacKey::new(&self.mac1_key).mac(&message[..end]);
         message[end..end + MAC_LEN].copy_from_slice(&mac1);
         self.last_mac1 = Some(mac1);
         if let Some((cookie, got)) = self.cookie
             && now.saturating_sub(got) < COOKIE_LIFETIME
         {
-            let mac2 = mac(&cookie, &message[..end + MAC_LEN]);
+            let mac2 = MacKey::new(&cookie).mac(&message[..end + MAC_LEN]);
             message[end + MAC_LEN..].copy_from_slice(&mac2);
         }
     }
@@ -190,6 +191,18 @@ mod tests {
         let other_port = "192.0.2.1:51821".parse().unwrap();
         assert_eq!(checker.check(6, other_port, &message), Verdict::Mac1);
         assert_eq!(checker.check(5 + COOKIE_LIFETIME, here(), &message), Verdict::Mac1);
+    }
+
+    #[test]
+    fn no_two_replies_have_the_same_nonce() {
+        // The last before the count begins anew.
+        let mut checker = Checker::new(&PUBLIC, [0xff; 24]);
+        let nonces = [(); 3].map(|()| {
+            let reply = checker.reply(5, here(), &[1; INITIATION_LEN], 9, || [4; 32]);
+            reply[cookie::NONCE].to_vec()
+        });
+        assert!(nonces[0] != nonces[1] && nonces[1] != nonces[2]);
+        assert!(nonces.iter().all(|nonce| nonce[..16] == [0xff; 16]));
     }
 
     #[test]

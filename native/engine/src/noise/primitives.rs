@@ -1,11 +1,15 @@
 //! The functions Noise is made of (Noise specification revision 34, sections 4 and 5; WireGuard paper, section 5.4).
 
-use blake2::digest::{FixedOutput, KeyInit, Mac, Update};
-use blake2::{Blake2s256, Blake2sMac, digest::consts::U16};
-use chacha20poly1305::{AeadInPlace, XChaCha20Poly1305};
+use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
+use blake2::digest::{FixedOutput, KeyInit, Mac, Output, Update};
+use blake2::{Blake2s256, Blake2sVarCore};
+use chacha20::cipher::consts::U10;
+use chacha20::hchacha;
 use hmac::SimpleHmac;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
+
+use crate::wire::wg::MAC_LEN;
 
 pub type Key = [u8; 32];
 pub type Secret = Zeroizing<[u8; 32]>;
@@ -22,11 +26,31 @@ pub fn hash(parts: &[&[u8]]) -> Key {
     state.finalize_fixed().into()
 }
 
-/// Keyed BLAKE2s with 16 bytes of output; the key is at most 32 bytes.
-pub fn mac(key: &[u8], message: &[u8]) -> [u8; 16] {
-    let mut state = <Blake2sMac<U16> as KeyInit>::new_from_slice(key).expect("a key of at most 32 bytes");
-    Update::update(&mut state, message);
-    state.finalize_fixed().into()
+/// Keyed BLAKE2s with 16 bytes of output (RFC 7693, section 3.3). The key's block is taken in once: of the three that a
+/// handshake's mac1 consists of, two are left.
+#[derive(Clone)]
+pub struct MacKey(Blake2sVarCore);
+
+impl MacKey {
+    /// `key` is at most 32 bytes.
+    pub fn new(key: &[u8]) -> Self {
+        let mut core = Blake2sVarCore::new_with_params(&[], &[], key.len(), MAC_LEN);
+        let mut block = [0; 64];
+        block[..key.len()].copy_from_slice(key);
+        core.update_blocks(&[block.into()]);
+        Self(core)
+    }
+
+    /// `message` is not empty: the key's block would be the last, which is hashed differently.
+    pub fn mac(&self, message: &[u8]) -> [u8; MAC_LEN] {
+        debug_assert!(!message.is_empty());
+        let mut core = self.0.clone();
+        let mut buffer = Buffer::<Blake2sVarCore>::default();
+        buffer.digest_blocks(message, |blocks| core.update_blocks(blocks));
+        let mut whole = Output::<Blake2sVarCore>::default();
+        core.finalize_variable_core(&mut buffer, &mut whole);
+        *whole.first_chunk().expect("32 bytes")
+    }
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> Secret {
@@ -80,25 +104,29 @@ pub fn open(key: &Key, sealed: &[u8], aad: &[u8], plain: &mut [u8]) -> Result<()
     Ok(())
 }
 
-/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), used for cookies only.
-pub fn xseal(key: &Key, nonce: &[u8; 24], plain: &[u8; 16], aad: &[u8]) -> [u8; 32] {
+/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), used for cookies only: the key that the first 16 bytes of a nonce
+/// make, with which the last 8 are a nonce of ChaCha20-Poly1305.
+pub fn xkey(key: &Key, nonce: &[u8; 16]) -> LessSafeKey {
+    aead_key(&hchacha::<U10>(key.into(), nonce.into()).into())
+}
+
+pub fn xseal(key: &LessSafeKey, nonce_end: u64, plain: &[u8; 16], aad: &[u8]) -> [u8; 32] {
     let mut sealed = [0; 32];
     sealed[..16].copy_from_slice(plain);
-    let tag = XChaCha20Poly1305::new(key.into())
-        .encrypt_in_place_detached(nonce.into(), aad, &mut sealed[..16])
+    let tag = key
+        .seal_in_place_separate_tag(nonce(nonce_end), Aad::from(aad), &mut sealed[..16])
         .expect("16 bytes are far below the cipher's limit");
-    sealed[16..].copy_from_slice(&tag);
+    sealed[16..].copy_from_slice(tag.as_ref());
     sealed
 }
 
-pub fn xopen(key: &Key, nonce: &[u8; 24], sealed: &[u8; 32], aad: &[u8]) -> Result<[u8; 16], Forged> {
-    let mut plain = [0; 16];
-    plain.copy_from_slice(&sealed[..16]);
-    let tag = (&sealed[16..]).into();
-    XChaCha20Poly1305::new(key.into())
-        .decrypt_in_place_detached(nonce.into(), aad, &mut plain, tag)
-        .map_err(|_| Forged)?;
-    Ok(plain)
+pub fn xopen(key: &Key, xnonce: &[u8; 24], sealed: &[u8; 32], aad: &[u8]) -> Result<[u8; 16], Forged> {
+    let (first, end) = xnonce.split_first_chunk().expect("16 of 24");
+    let end = u64::from_le_bytes(end.try_into().expect("8 of 24"));
+    let mut sealed = *sealed;
+    let plain =
+        xkey(key, first).open_in_place(nonce(end), Aad::from(aad), &mut sealed).map_err(|_| Forged)?;
+    Ok((&*plain).try_into().expect("16 of 32"))
 }
 
 #[cfg(test)]
@@ -116,10 +144,41 @@ mod tests {
     }
 
     #[test]
-    fn xchacha20_poly1305_opens_what_it_sealed_and_nothing_else() {
-        let sealed = xseal(&[1; 32], &[2; 24], &[3; 16], b"mac1");
-        assert_eq!(xopen(&[1; 32], &[2; 24], &sealed, b"mac1"), Ok([3; 16]));
-        assert_eq!(xopen(&[1; 32], &[2; 24], &sealed, b"mac2"), Err(Forged));
+    fn a_prepared_mac_is_keyed_blake2s_at_every_length() {
+        use blake2::{Blake2sMac, digest::consts::U16};
+        for key_len in [16, 32] {
+            let key: Vec<u8> = (0..key_len).collect();
+            let prepared = MacKey::new(&key);
+            for len in 1..300 {
+                let message: Vec<u8> = (0..len).map(|i| i as u8).collect();
+                let mut theirs = <Blake2sMac<U16> as KeyInit>::new_from_slice(&key).unwrap();
+                Update::update(&mut theirs, &message);
+                assert_eq!(prepared.mac(&message), <[u8; 16]>::from(theirs.finalize_fixed()), "length {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn hchacha20_makes_the_key_of_the_draft_section_2_2_1() {
+        let key: Key = std::array::from_fn(|i| i as u8);
+        let nonce: [u8; 16] = hex("000000090000004a0000000031415927").try_into().unwrap();
+        let expected = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc";
+        assert_eq!(hchacha::<U10>(&key.into(), &nonce.into()).to_vec(), hex(expected));
+    }
+
+    #[test]
+    fn cookies_are_sealed_as_xchacha20_poly1305_seals_them() {
+        use chacha20poly1305::{AeadInPlace, XChaCha20Poly1305};
+        let (key, nonce): (Key, [u8; 24]) = ([1; 32], std::array::from_fn(|i| i as u8 * 9));
+        let end = u64::from_le_bytes(nonce[16..].try_into().unwrap());
+        let sealed = xseal(&xkey(&key, nonce[..16].try_into().unwrap()), end, &[3; 16], b"mac1");
+        let mut theirs = [3; 16];
+        let tag = XChaCha20Poly1305::new(&key.into())
+            .encrypt_in_place_detached(&nonce.into(), b"mac1", &mut theirs)
+            .unwrap();
+        assert_eq!(sealed[..], [&theirs[..], &tag].concat());
+        assert_eq!(xopen(&key, &nonce, &sealed, b"mac1"), Ok([3; 16]));
+        assert_eq!(xopen(&key, &nonce, &sealed, b"mac2"), Err(Forged));
     }
 
     #[test]
