@@ -1,5 +1,5 @@
 // The port over the addon. Every change of the machine goes through here, in this order: journal, gate (gate-first),
-// adapter, what the diff against a fresh reading says, resolver, read everything back and compare, gate (gate-last). A
+// adapter, what the diff against a fresh reading says (and sets that no line asks yet), resolver, read everything back and compare, gate (gate-last). A
 // failure throws and leaves the gate at least as closed as it was: a gate-first plan has closed it already, a gate-last
 // one opens it as its very last step.
 //
@@ -15,19 +15,20 @@ import { printOperation } from "../plan/print.ts";
 import { printRemoval, type Removal } from "../plan/removal.ts";
 import { changeOf } from "./announced.ts";
 import { openApps } from "./apps.ts";
+import { carryOut } from "./carry-out.ts";
 import { readEvidence } from "./evidence.ts";
 import { carry, type Hits, hits, standing, sum } from "./hits.ts";
 import { bootId, type Journal, openJournal, type ResolverEntry } from "./journal.ts";
 import { type Applied, type Descriptor, type Kernel, KernelError } from "./kernel.ts";
-import type { Native, NetlinkEvent, NetlinkOperation, NftChange } from "./native.ts";
-import { nftChanges } from "./nft-changes.ts";
+import type { Failure, Native, NetlinkEvent, NftChange } from "./native.ts";
+import { nftChanges, setsAhead } from "./nft-changes.ts";
 import { nftVersion } from "./nft-tool.ts";
 import { printChange } from "./print-changes.ts";
 import { asked, type Features, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { noteRemoved } from "./removed.ts";
 import { dropNames, entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
 import { isToRestore, sysctlEntries, writeSysctl } from "./sysctl.ts";
-import { openTables } from "./tables.ts";
+import { large, openTables } from "./tables.ts";
 
 export interface LinuxOptions {
   readonly native: Native;
@@ -55,8 +56,6 @@ const nothing: Plan = {
 };
 /** A deletion may take the wrong one of two rules alike (the kernel takes the first that fits): the next round sees it. */
 const rounds = 3;
-/** What was to go is gone already: a link takes its addresses and routes along, a nexthop its routes. */
-const gone: readonly string[] = ["ESRCH", "ENOENT", "EADDRNOTAVAIL", "ENODEV"];
 
 export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
   const { native, stateDir, resolvConf = "/etc/resolv.conf" } = options;
@@ -128,6 +127,27 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     if (left !== undefined) throw notAsPlanned(printChange(left)[0] ?? "");
   };
 
+  /** Routes, and beside them large sets that a gate will ask that opens last: each takes as long as the other. */
+  const layRoutes = (wanted: Plan, operations: readonly Operation[], commands: string[]): void => {
+    const opens = wanted.order === "gate-last";
+    const ahead = opens ? setsAhead(nftChanges(wanted.nft, tables.read(), nftPort), large) : [];
+    if (ahead.length === 0) {
+      carryOut(operations, (netlink) => native.netlinkApply(sockets.route, netlink));
+      return;
+    }
+    carryOut(operations, (netlink) => {
+      let routing: readonly Failure[] = [];
+      // what is refused here is done with the rest of the gate, or refused there once more and told
+      const refused = tables.change(ahead, (changes, generation) => {
+        const both = native.layBoth(sockets.route, netlink, sockets.nft, changes, generation);
+        routing = both.routing;
+        return both.gate;
+      });
+      if (refused.length === 0) for (const change of ahead) commands.push(...printChange(change));
+      return routing;
+    });
+  };
+
   /** Until a fresh reading leaves nothing to do: the last one of them is the read-back of all of it. */
   const changeRouting = (wanted: Plan, first: Facts, commands: string[]): { madeLink: boolean; readMs: number } => {
     const madeLink = makeLink(native, wanted, first, commands);
@@ -138,8 +158,9 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
       const [left] = operations;
       if (left === undefined) return { madeLink, readMs };
       if (round === rounds) throw notAsPlanned(printOperation(left));
-      carryOut(native, sockets, operations);
-      commands.push(...operations.map(printOperation));
+      if (round === 0) layRoutes(wanted, operations, commands);
+      else carryOut(operations, (netlink) => native.netlinkApply(sockets.route, netlink));
+      for (const operation of operations) commands.push(printOperation(operation));
       const began = performance.now();
       facts = read(wanted.sysctls.map((s) => s.key));
       readMs = performance.now() - began;
@@ -275,7 +296,7 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
         for (const thing of things) {
           if (thing.kind === "table.del") removeTable(native, sockets, thing);
           else if (thing.kind === "names.drop" || thing.kind === "names.record") await dropNames(thing);
-          else carryOut(native, sockets, [thing]);
+          else carryOut([thing], (netlink) => native.netlinkApply(sockets.route, netlink));
         }
         return things.map(printRemoval);
       }),
@@ -327,28 +348,6 @@ function isPast(native: Native, sockets: Sockets, event: NetlinkEvent, plan: Pla
 /** A link of our name that is no TUN adapter is somebody else's. */
 function isOurLink(facts: Facts): boolean {
   return facts.links.find((l) => l.name === linkName)?.kind === "tun";
-}
-
-function carryOut(native: Native, sockets: Sockets, operations: readonly Operation[]): void {
-  const netlink: NetlinkOperation[] = [];
-  for (const operation of operations) {
-    if (operation.kind === "sysctl.set") writeSysctl(operation.key, operation.value);
-    else netlink.push(operation);
-  }
-  const refused = asked("sending", "routing changes", () => native.netlinkApply(sockets.route, netlink));
-  for (const { index, code, detail } of refused) {
-    const operation = netlink[index];
-    if (operation !== undefined && !isFine(operation, code))
-      throw new KernelError("doing", printOperation(operation), code, detail);
-  }
-}
-
-/** Refusals after which the next reading decides. */
-function isFine(operation: NetlinkOperation, code: string): boolean {
-  // A rule without prefixes is "there already" beside one that only has a prefix more (fib4_rule_compare): where that one
-  // is about to go, the next round adds it.
-  if (operation.kind === "rule.add") return code === "EEXIST";
-  return operation.kind.endsWith(".del") && gone.includes(code);
 }
 
 /** A table of somebody who is gone; one that is owned is refused by the kernel. */

@@ -7,6 +7,7 @@ import type { Address, Prefix } from "../contract/prefix.ts";
 import type { Operation } from "../plan/diff.ts";
 import type { AddressFact, LinkFact, NexthopFact, RouteFact, RuleFact } from "../plan/facts.ts";
 import type { NftChain, NftRule, NftSet, NftTable } from "../plan/nft.ts";
+import { eachOf, joined } from "./alike.ts";
 import type { RouteAnswer, RouteQuestion } from "./kernel.ts";
 
 export interface Reading {
@@ -285,6 +286,14 @@ export interface Native extends Plain {
   ): ReadTable | null;
   /** One transaction. Empty: all of it was done. Otherwise nothing was: ERESTART, if the generation is another. */
   nftApply(fd: number, changes: readonly NftChange[], generation?: number): readonly Failure[];
+  /** netlinkApply and nftApply at the same time. */
+  layBoth(
+    routeFd: number,
+    operations: readonly NetlinkOperation[],
+    nftFd: number,
+    changes: readonly NftChange[],
+    generation?: number,
+  ): { readonly routing: readonly Failure[]; readonly gate: readonly Failure[] };
   nftProbe(fd: number): NftFeatures;
   watch(tell: (event: NetlinkEvent) => void): { close(): void };
   wireTap(rules: WireRules): WireTap;
@@ -302,8 +311,11 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
     ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
     ...{ sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked },
     ...{ memoryKeepLittle, memoryTrim },
-    netlinkRead: (fd) => JSON.parse(addon.netlinkRead(fd)) as Reading,
-    netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(list))) as readonly Failure[],
+    netlinkRead(fd) {
+      const reading = JSON.parse(addon.netlinkRead(fd)) as Reading;
+      return { ...reading, routes: eachOf(reading.routes) };
+    },
+    netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(joined(list)))) as readonly Failure[],
     routeGet: (fd, question) => JSON.parse(addon.routeGet(fd, JSON.stringify(question))) as RouteAnswer,
     nftList: (fd) => JSON.parse(addon.nftList(fd)) as readonly ListedTable[],
     nftGeneration: (fd) => addon.nftGeneration(fd),
@@ -318,6 +330,11 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
     },
     nftApply: (fd, changes, generation) =>
       JSON.parse(addon.nftApply(fd, JSON.stringify(changes), generation)) as readonly Failure[],
+    layBoth(routeFd, operations, nftFd, changes, generation) {
+      const texts = [JSON.stringify(joined(operations)), JSON.stringify(changes)] as const;
+      const [routing = "", gate = ""] = addon.layBoth(routeFd, texts[0], nftFd, texts[1], generation);
+      return { routing: JSON.parse(routing) as readonly Failure[], gate: JSON.parse(gate) as readonly Failure[] };
+    },
     nftProbe: (fd) => JSON.parse(addon.nftProbe(fd)) as NftFeatures,
     watch: (tell) =>
       addon.watch((json) => {

@@ -26,6 +26,24 @@ export function nftChanges(wanted: readonly NftTable[], have: readonly HaveTable
   ];
 }
 
+/**
+ * Of these changes what fills sets that are not there: no chain can ask them yet, so no packet meets them before the rest is
+ * done. `from`: how many prefixes are worth it.
+ */
+export function setsAhead(changes: readonly NftChange[], from: number): NftChange[] {
+  const anew = (c: NftChange): boolean =>
+    changes.some((other) => other.kind === "table.del" && other.family === c.family && other.table === c.table);
+  const added = new Set(changes.flatMap((c) => (c.kind === "set.add" ? [`${c.family} ${c.table} ${c.set}`] : [])));
+  const isNew = (c: Extract<NftChange, { kind: "set.fill" }>): boolean => added.has(`${c.family} ${c.table} ${c.set}`);
+  const worth = changes.filter((c) => c.kind === "set.fill" && c.elements.length >= from && isNew(c) && !anew(c));
+  const isPart = (c: NftChange): boolean =>
+    worth.some((fill) => {
+      if (fill.family !== c.family || fill.table !== c.table || fill.kind !== "set.fill") return false;
+      return c === fill || c.kind === "table.set" || (c.kind === "set.add" && c.set === fill.set);
+    });
+  return changes.filter(isPart);
+}
+
 function tableChanges(want: NftTable, there: HaveTable | undefined, port: number): readonly NftStep[] {
   const persists = there !== undefined && (there.listed.flags & persist) !== 0;
   const anew = there !== undefined && persists !== want.owned;

@@ -6,10 +6,12 @@ import { join } from "node:path";
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
+import type { Prefix } from "../contract/prefix.ts";
 import { diff } from "../plan/diff.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { compile } from "../policy/compile.ts";
+import { node, policy } from "../policy/sample-machines.ts";
 import { samplePlans } from "../policy/sample-plans.ts";
 import { assertApart, sh, until } from "./apart.ts";
 import { type LinuxKernel, openLinux } from "./linux.ts";
@@ -54,6 +56,37 @@ test.each(Object.entries(samplePlans))("%s", async (_name, sample) => {
   expect((await kernel.apply(plan)).commands).toEqual([]);
   await kernel.undo();
   await until(() => state() === before);
+});
+
+test("a list of thousands is laid whole, mended where it was touched, and taken away whole", async () => {
+  sh(
+    "ip link add up0 type veth peer name far0; ip addr add 192.0.2.2/24 dev up0; ip link set far0 up; ip link set up0 up",
+  );
+  made.add("up0");
+  sh("ip route add default via 192.0.2.1 dev up0");
+  const destination = Array.from({ length: 3000 }, (_, i) => `198.${18 + (i >> 8)}.${i & 255}.8/31` as Prefix);
+  const rule = { id: "many", name: "many", lane: "direct", match: { destination } } as const;
+  const answer = compile({
+    ...{ policy: policy({ rules: [rule] }), facts: await kernel.read() },
+    ...{ exit: node, state: "connected" },
+  });
+  if (!answer.ok) throw new Error(answer.refusal.code);
+  const plan = here(answer.value);
+  const { commands } = await kernel.apply(plan);
+  const at = (text: string): number => commands.findIndex((c) => c.startsWith(text));
+  // the sets are there before a line asks them, and no line is there before the routes are
+  expect(at("nft add element inet culvert rule0_v4")).toBeLessThan(at("ip route replace"));
+  expect(at("nft add chain inet culvert output")).toBeGreaterThan(commands.length - 400);
+  expect(commands.filter((c) => c.includes("table 7610 "))).toHaveLength(3000);
+  expect(diff(plan, await kernel.read())).toEqual([]);
+  expect((await kernel.apply(plan)).commands).toEqual([]);
+  sh("ip route del 198.20.9.8/31 table 7610; ip route add 198.51.100.0/24 dev up0 table 7610 proto kernel metric 10");
+  expect((await kernel.apply(plan)).commands).toEqual([
+    expect.stringContaining("ip route replace 198.20.9.8/31 "),
+    expect.stringContaining("ip route del 198.51.100.0/24 "),
+  ]);
+  await kernel.undo();
+  expect(sh("ip -4 route show table all | grep -c 'table 7' || true").trim()).toBe("0");
 });
 
 /** The sample machines ask systemd-resolved, which is not here. */

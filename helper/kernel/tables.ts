@@ -12,15 +12,20 @@ import { asked, readTables, type Sockets } from "./read.ts";
 
 export interface Tables {
   read(): readonly HaveTable[];
-  /** As Native's; ERESTART: somebody else changed the ruleset since it was read, and nothing was done. */
-  change(changes: readonly NftChange[]): readonly Failure[];
+  /**
+   * As Native's; ERESTART: somebody else changed the ruleset since it was read, and nothing was done. `send`: who does more
+   * at the same time.
+   */
+  change(changes: readonly NftChange[], send?: Send): readonly Failure[];
 }
+
+export type Send = (changes: readonly NftChange[], generation?: number) => readonly Failure[];
 
 /** A set's elements by its name, of each table. */
 export type KnownSets = ReadonlyMap<string, ReadonlyMap<string, readonly Prefix[]>>;
 
 /** From here on listing takes longer than all the rest of a table. */
-const large = 2048;
+export const large = 2048;
 /** Others' commits between two looks at the generation; who commits without end is not waited for. */
 const attempts = 10;
 
@@ -51,9 +56,9 @@ export function openTables(native: Native, sockets: Sockets): Tables {
         if (still || attempt === attempts) return tables;
       }
     },
-    change(changes) {
+    change(changes, send = (list, at) => native.nftApply(sockets.nft, list, at)) {
       const before = known;
-      const failures = native.nftApply(sockets.nft, changes, before?.mine === false ? before.generation : undefined);
+      const failures = send(changes, before?.mine === false ? before.generation : undefined);
       if (failures.length > 0) return failures;
       const generation = generationNow();
       // of what others may change only what was written by the one commit since

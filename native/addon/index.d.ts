@@ -7,6 +7,7 @@ export declare function netlinkOpen(): number;
 export declare function nftOpen(): number;
 /** How the changes made on this socket are signed in announcements. */
 export declare function netlinkPort(fd: number): number;
+/** Routes that are alike but for the prefix, and follow each other, are one with all prefixes, spaces between; so in changes. */
 export declare function netlinkRead(fd: number): string;
 /** Every operation is tried; the refused ones come back. */
 export declare function netlinkApply(fd: number, operationsJson: string): string;
@@ -16,6 +17,14 @@ export declare function nftGeneration(fd: number): number;
 export declare function nftRead(fd: number, family: string, name: string, known?: string[]): string;
 /** One transaction: an empty list comes back when all was done, refusals when nothing was. */
 export declare function nftApply(fd: number, changesJson: string, generation?: number): string;
+/** Both at once, each as alone: routing, gate. */
+export declare function layBoth(
+  routeFd: number,
+  operationsJson: string,
+  nftFd: number,
+  changesJson: string,
+  generation?: number,
+): string[];
 export declare function nftProbe(fd: number): string;
 
 export interface TunOptions {

@@ -64,6 +64,25 @@ pub fn netlink_apply(fd: i32, operations: String) -> Result<String, String> {
     text(netlink::operation::apply(fd, &operations))
 }
 
+/// Routes and the gate's sets at once, each on its socket: two locks of the kernel's, and no packet's way leads over both
+/// while the sets are in no chain yet.
+#[napi]
+pub fn lay_both(
+    route_fd: i32,
+    operations: String,
+    nft_fd: i32,
+    changes: String,
+    generation: Option<u32>,
+) -> Result<Vec<String>, String> {
+    std::thread::scope(|scope| {
+        let routing = scope.spawn(|| netlink_apply(route_fd, operations));
+        let gate = nft_apply(nft_fd, changes, generation);
+        let routing =
+            routing.join().map_err(|_| napi::Error::new("EIO".into(), "a thread ended".to_string()))?;
+        Ok(vec![routing?, gate?])
+    })
+}
+
 #[napi]
 pub fn route_get(fd: i32, question: String) -> Result<String, String> {
     let question: netlink::question::Question = parse(&question)?;

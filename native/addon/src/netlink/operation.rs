@@ -1,6 +1,6 @@
 //! The list of changes (Operation of helper/plan/diff.ts, without sysctls) as messages, many to a send.
 //! Links get their index when they are named by a message, so a list is sent in pieces, cut where a link is set or
-//! deleted: what stands behind may depend on it.
+//! deleted: what stands behind may depend on it. A route with several prefixes is as many operations, each with a place.
 
 use std::os::fd::RawFd;
 
@@ -51,18 +51,23 @@ pub fn apply(fd: RawFd, operations: &[Operation]) -> Outcome<Vec<Failure>> {
     let mut failures = Vec::new();
     let mut batch = Vec::new();
     let mut places = Vec::new();
-    for (index, operation) in operations.iter().enumerate() {
-        match build(operation) {
-            Ok(message) => {
-                batch.push(message);
-                places.push(index);
+    let mut index = 0;
+    for operation in operations {
+        for built in build(operation) {
+            match built {
+                Ok(message) => {
+                    batch.push(message);
+                    places.push(index);
+                }
+                Err(errno) => failures.push(Failure { index, code: errno.name(), detail: String::new() }),
             }
-            Err(errno) => failures.push(Failure { index, code: errno.name(), detail: String::new() }),
+            index += 1;
         }
-        if changes_links(operation) || index + 1 == operations.len() {
+        if changes_links(operation) {
             flush(fd, &mut batch, &mut places, &mut failures)?;
         }
     }
+    flush(fd, &mut batch, &mut places, &mut failures)?;
     failures.sort_by_key(|failure| failure.index);
     Ok(failures)
 }
@@ -82,18 +87,24 @@ fn flush(
     Ok(())
 }
 
-fn build(operation: &Operation) -> Result<Message, Errno> {
+fn build(operation: &Operation) -> Vec<Result<Message, Errno>> {
     match operation {
-        Operation::LinkSet { name, mtu, tx_queue_len } => Ok(link::set(index_of(name)?, *mtu, *tx_queue_len)),
-        Operation::LinkDelete { name } => Ok(link::delete(index_of(name)?)),
-        Operation::AddressAdd { link, address } => address::add(index_of(link)?, address),
-        Operation::AddressDelete { link, address } => address::delete(index_of(link)?, address),
-        Operation::NexthopReplace { nexthop } => nexthop::replace(nexthop),
-        Operation::NexthopDelete { id } => Ok(nexthop::delete(*id)),
-        Operation::RouteReplace { route } => route::replace(route),
-        Operation::RouteDelete { route } => route::delete(route),
-        Operation::RuleAdd { rule } => rule::add(rule),
-        Operation::RuleDelete { rule } => rule::delete(rule),
+        Operation::LinkSet { name, mtu, tx_queue_len } => {
+            vec![index_of(name).map(|index| link::set(index, *mtu, *tx_queue_len))]
+        }
+        Operation::LinkDelete { name } => vec![index_of(name).map(link::delete)],
+        Operation::AddressAdd { link, address } => {
+            vec![index_of(link).and_then(|i| address::add(i, address))]
+        }
+        Operation::AddressDelete { link, address } => {
+            vec![index_of(link).and_then(|i| address::delete(i, address))]
+        }
+        Operation::NexthopReplace { nexthop } => vec![nexthop::replace(nexthop)],
+        Operation::NexthopDelete { id } => vec![Ok(nexthop::delete(*id))],
+        Operation::RouteReplace { route } => route.prefixes().map(|p| route::replace(route, p)).collect(),
+        Operation::RouteDelete { route } => route.prefixes().map(|p| route::delete(route, p)).collect(),
+        Operation::RuleAdd { rule } => vec![rule::add(rule)],
+        Operation::RuleDelete { rule } => vec![rule::delete(rule)],
     }
 }
 

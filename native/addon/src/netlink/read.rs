@@ -32,7 +32,7 @@ pub fn read(fd: RawFd) -> Outcome<Reading> {
     let mut rules = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6].map(|family| family as u8) {
         let found = socket::dump(fd, &route::request(family), |m| route::read(m, &links));
-        routes.extend(absent_is_none(found).doing("reading routes")?.unwrap_or_default());
+        routes.extend(route::joined(absent_is_none(found).doing("reading routes")?.unwrap_or_default()));
         let found = socket::dump(fd, &rule::request(family), rule::read);
         rules.extend(absent_is_none(found).doing("reading rules")?.unwrap_or_default());
     }

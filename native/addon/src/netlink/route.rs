@@ -52,6 +52,7 @@ const TYPES: [&str; 10] = [
 pub struct Route {
     pub family: u8,
     pub table: u32,
+    /// Where routes are alike but for it, one of them has the prefixes of all, with spaces between.
     pub prefix: String,
     #[serde(rename = "type")]
     pub kind: String,
@@ -65,7 +66,7 @@ pub struct Route {
     pub legs: Vec<Leg>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 pub struct Leg {
     pub dev: String,
     pub via: Option<String>,
@@ -80,6 +81,7 @@ pub struct Leg {
 pub struct Wanted {
     family: u8,
     table: u32,
+    /// As Route's.
     prefix: String,
     metric: u32,
     to: To,
@@ -145,7 +147,43 @@ pub fn read(message: &Received, links: &[Link]) -> Option<Route> {
     Some(route)
 }
 
-pub fn replace(wanted: &Wanted) -> Result<Message, Errno> {
+/// A set of prefixes is a hundred thousand routes alike, that follow each other.
+pub fn joined(routes: Vec<Route>) -> Vec<Route> {
+    let mut found: Vec<Route> = Vec::new();
+    for route in routes {
+        match found.last_mut() {
+            Some(before) if before.is_like(&route) => {
+                before.prefix.push(' ');
+                before.prefix.push_str(&route.prefix);
+            }
+            _ => found.push(route),
+        }
+    }
+    found
+}
+
+impl Route {
+    fn is_like(&self, other: &Route) -> bool {
+        let of = |r: &Route| (r.family, r.table, r.metric, r.protocol, r.scope, r.tos, r.nexthop);
+        of(self) == of(other)
+            && self.kind == other.kind
+            && self.from == other.from
+            && self.src == other.src
+            && self.legs == other.legs
+    }
+
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefix.split(' ')
+    }
+}
+
+impl Wanted {
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefix.split(' ')
+    }
+}
+
+pub fn replace(wanted: &Wanted, prefix: &str) -> Result<Message, Errno> {
     let (kind, scope, flags) = match &wanted.to {
         To::Dev { via: None, .. } if wanted.family == 4 => (1, RT_SCOPE_LINK, 0),
         To::Dev { onlink: true, .. } => (1, RT_SCOPE_UNIVERSE, RTNH_F_ONLINK),
@@ -156,8 +194,7 @@ pub fn replace(wanted: &Wanted) -> Result<Message, Errno> {
         To::Throw => (9, RT_SCOPE_UNIVERSE, 0),
     };
     let fixed = Fixed { family: wanted.family, tos: 0, protocol: RTPROT_KERNEL, scope, kind, flags };
-    let mut message =
-        start(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &fixed, &wanted.prefix, None, wanted.table)?;
+    let mut message = start(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &fixed, prefix, None, wanted.table)?;
     message.word(RTA_PRIORITY, wanted.metric);
     match &wanted.to {
         To::Dev { dev, via, src, .. } => {
@@ -178,7 +215,7 @@ pub fn replace(wanted: &Wanted) -> Result<Message, Errno> {
 }
 
 /// Names all that was read, because several routes may share prefix, table and metric.
-pub fn delete(route: &Route) -> Result<Message, Errno> {
+pub fn delete(route: &Route, prefix: &str) -> Result<Message, Errno> {
     let kind = TYPES.iter().position(|name| *name == route.kind).unwrap_or(0) as u8;
     let fixed = Fixed {
         family: route.family,
@@ -188,7 +225,7 @@ pub fn delete(route: &Route) -> Result<Message, Errno> {
         kind,
         flags: 0,
     };
-    let mut message = start(RTM_DELROUTE, 0, &fixed, &route.prefix, route.from.as_deref(), route.table)?;
+    let mut message = start(RTM_DELROUTE, 0, &fixed, prefix, route.from.as_deref(), route.table)?;
     message.word(RTA_PRIORITY, route.metric);
     if let Some(src) = &route.src {
         message.attribute(RTA_PREFSRC, &bytes_of(parse_address(src)?));
