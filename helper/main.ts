@@ -28,7 +28,7 @@ import type { Hub } from "./server/dispatch.ts";
 import { handlersOf } from "./server/handlers.ts";
 import { listen } from "./server/listen.ts";
 import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tunnel/engine.ts";
-import type { Proved, ProveInput } from "./tunnel/orders.ts";
+import type { Proved, ProveInput } from "./tunnel/live.ts";
 import { rememberProofs } from "./tunnel/proven.ts";
 import { systemResolve } from "./tunnel/resolve.ts";
 import { rollbackFile } from "./tunnel/rollback.ts";

@@ -2,7 +2,8 @@
 // need. Nothing is kept but what proven.ts remembers; a click on another node proves then.
 import { parseAddress } from "../contract/prefix.ts";
 import type { Node } from "../contract/node.ts";
-import { type Deps, type Live, plansFor } from "./orders.ts";
+import type { Deps, Live } from "./live.ts";
+import { plansFor } from "./prepare.ts";
 import type { Id, Machine } from "./states.ts";
 
 export interface Ahead {

@@ -12,7 +12,8 @@ import { ranges } from "../plan/numbers.ts";
 import { printOperation, protocolOf } from "../plan/print.ts";
 import type { Removal } from "../plan/removal.ts";
 import { staleOf } from "../policy/stale.ts";
-import { type Deps, type Live, readFacts, standing } from "./orders.ts";
+import { readFacts, standing } from "./ground.ts";
+import type { Deps, Live } from "./live.ts";
 
 export interface Found {
   readonly finding: Finding;

@@ -9,7 +9,8 @@ import type { Facts, SessionFact } from "../plan/facts.ts";
 import { notes } from "../policy/lint.ts";
 import { cutSessions } from "../policy/way-in.ts";
 import { limits } from "../proof/prove.ts";
-import { type Deps, readFacts, standing } from "./orders.ts";
+import { readFacts, standing } from "./ground.ts";
+import type { Deps } from "./live.ts";
 import type { Tunnel } from "./run.ts";
 import type { Id } from "./states.ts";
 

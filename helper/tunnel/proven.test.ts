@@ -5,7 +5,7 @@ import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { compile } from "../policy/compile.ts";
 import { dualStack, node, otherNode, policy, twoUplinks } from "../policy/sample-machines.ts";
-import type { ProveInput } from "./orders.ts";
+import type { ProveInput } from "./live.ts";
 import { rememberProofs } from "./proven.ts";
 
 const summary = { at: 1, tookMs: 1, properties: 11, held: 11, classes: 1, states: 1 };

@@ -9,7 +9,7 @@ import type { Facts } from "../plan/facts.ts";
 import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, nexthopIds, protocolKernel, ranges, tableName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { Proved, ProveInput } from "./orders.ts";
+import type { Proved, ProveInput } from "./live.ts";
 
 export type Prove = (input: ProveInput) => Proved;
 

@@ -2,7 +2,8 @@
 // event. A new epoch raises the signal of what runs and drops what has not begun, but for orders that close and clear away.
 import type { Refusal } from "../contract/refusal.ts";
 import { start, step as move, survives } from "./machine.ts";
-import { refusalOf, type Said } from "./orders.ts";
+import type { Said } from "./live.ts";
+import { refusalOf } from "./orders.ts";
 import type { Event, Machine, Order } from "./states.ts";
 
 /** What is carried out by others; `retry` is the queue's own. */

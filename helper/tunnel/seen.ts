@@ -15,7 +15,8 @@ import type { Exit } from "../plan/exit.ts";
 import { diff } from "../plan/diff.ts";
 import { canary, canaryTargets, judgeCanaries } from "./canary-verdict.ts";
 import { goesDirect, mayLeave } from "./may-leave.ts";
-import { type Deps, type Live, readFacts, standing } from "./orders.ts";
+import { readFacts, standing } from "./ground.ts";
+import type { Deps, Live } from "./live.ts";
 import type { Resolve } from "./resolve.ts";
 
 export interface Seen {

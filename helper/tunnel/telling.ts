@@ -3,7 +3,7 @@
 import type { NodeRef, Status, StepName, Traffic } from "../contract/status.ts";
 import type { Store } from "../nodes/store.ts";
 import type { Drifts } from "./drifts.ts";
-import type { Live } from "./orders.ts";
+import type { Live } from "./live.ts";
 import type { Id, Machine } from "./states.ts";
 import { buildStatus, nodeRef, noSteps, type Pieces, type StepTimes } from "./status.ts";
 

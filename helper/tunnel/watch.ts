@@ -4,7 +4,8 @@ import type { Traffic } from "../contract/status.ts";
 import type { Change } from "../kernel/kernel.ts";
 import { linkName } from "../plan/numbers.ts";
 import { watchedLinks } from "./may-leave.ts";
-import { type Deps, type Live, readFacts } from "./orders.ts";
+import { readFacts } from "./ground.ts";
+import type { Deps, Live } from "./live.ts";
 import type { Event, Machine } from "./states.ts";
 import type { PeerState } from "./uapi.ts";
 
