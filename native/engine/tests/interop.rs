@@ -266,6 +266,33 @@ fn a_chain_of_two_carries_tcp_unchanged_and_keeps_its_session_when_a_hop_moves()
     }
 }
 
+/// The second client lives on the node's machine, and the node's engine knows it only as a peer.
+#[test]
+#[ignore = "needs root"]
+fn tcp_between_clients_passes_a_node_unchanged_without_its_kernel() {
+    let lab = Lab::new(Culvert, CulvertGiven);
+    lab.connect("192.168.77.2:51820");
+    tcp_both_ways(&lab, false, 100_000);
+    let client = lab.b.beside(Culvert);
+    client.address(&client.interface, "10.88.0.2/24");
+    client.ip(&["link", "set", &client.interface, "mtu", "1420", "up"]);
+    client.ip(&["route", "add", "10.77.0.1/32", "dev", &client.interface]);
+    lab.a.ip(&["route", "add", "10.88.0.0/24", "dev", &lab.a.interface]);
+    let (there, node) = (lab::hex(&client.identity.public), lab::hex(&lab.b.identity.public));
+    client.set(&format!(
+        "private_key={}\nlisten_port=51821\npublic_key={node}\nallowed_ip=10.77.0.1/32\nendpoint=192.168.77.2:51820\n",
+        client.private()
+    ));
+    lab.a.set(&format!("public_key={node}\nallowed_ip=10.88.0.2/32\n"));
+    lab.b.set(&format!(
+        "culvert_inside=route\npublic_key={there}\nallowed_ip=10.88.0.2/32\nendpoint=192.168.77.2:51821\n"
+    ));
+    let before = traffic::received(&lab.b);
+    tcp_between(&lab.a, &lab.b, "10.88.0.2:9004", 8 << 20);
+    assert_eq!(traffic::received(&lab.b), before, "nothing came out of the node's TUN");
+    assert!(traffic::received(&client) > 8 << 20);
+}
+
 /// ARP finds the other end, so broadcast and a protocol that is no IP cross, and TCP runs over it.
 #[test]
 #[ignore = "needs root"]

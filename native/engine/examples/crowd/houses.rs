@@ -31,7 +31,7 @@ impl Houses {
         let to = Endpoint { address: self.node, local: Some(IpAddr::V4(house)), chained: None };
         let mut out = Out::default();
         out.datagram(to, 0, message.len()).copy_from_slice(message);
-        assert_eq!(self.sender.send(&self.sockets, &out), 0, "the loopback takes it");
+        assert_eq!(self.sender.send(&self.sockets, &out, &[]), 0, "the loopback takes it");
     }
 
     /// What came back; nothing if nothing does.

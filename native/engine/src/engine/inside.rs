@@ -12,7 +12,6 @@ use super::counters::Refusal;
 use super::out::{Event, Out};
 use super::peer::Peer;
 use super::{Engine, Now, Table};
-use crate::offload::vnet::Vnet;
 use crate::wire::ip;
 
 /// What happens to packets from one peer to another.
@@ -45,25 +44,24 @@ impl Inside {
 const SAMPLE: u64 = 1_000;
 
 impl Engine {
-    /// True when the packet is for the TUN; false when it went to another peer.
-    pub(super) fn route_inside(
+    /// The peer that the packet is for, with one hop less; None when it is for the TUN.
+    pub(super) fn route_inside<'t>(
         &self,
         now: Now,
-        table: &Table,
+        table: &'t Table,
         from: &Arc<Peer>,
         view: &ip::View,
         packet: &mut [u8],
-        out: &mut Out,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Option<&'t Arc<Peer>>, Refusal> {
         if let Some(access) = table.access(from)
             && !access.allows(now.ms, view, packet)
         {
             return Err(Refusal::InsideDenied);
         }
         if table.inside == Inside::System {
-            return Ok(true);
+            return Ok(None);
         }
-        let Some(to) = table.peer_of(ip::destination(packet)) else { return Ok(true) };
+        let Some(to) = table.peer_of(ip::destination(packet)) else { return Ok(None) };
         if table.inside == Inside::Refuse {
             return Err(Refusal::InsideClient);
         }
@@ -72,8 +70,7 @@ impl Engine {
             return Err(Refusal::InsideLoop);
         }
         self.note_conversation(now, table, to, packet);
-        self.send_to(now, to, &Vnet::default(), &mut packet[..view.total], out);
-        Ok(false)
+        Ok(Some(to))
     }
 
     /// A packet from the TUN: False when it is one peer's for another and that is refused.

@@ -7,6 +7,7 @@ use super::inside::Inside;
 use super::net::*;
 use super::out::Event;
 use crate::offload::split::tests::{tcp_packet, udp_packet};
+use crate::wire::wg::{DATA_HEADER, DATA_OVERHEAD};
 
 /// Clients know only the node, which has everything; client 3 has a network behind it.
 fn node(inside: Inside) -> Net {
@@ -133,4 +134,68 @@ fn a_packet_that_goes_in_a_circle_ends() {
     net.settle();
     assert_eq!(heard(&net), [0, 0, 0, 0]);
     assert_eq!(net.counter(0, Refusal::InsideLoop), 2);
+}
+
+/// Bytes that the node has sent to a client.
+fn sent_to(net: &Net, client: usize) -> u64 {
+    let report = net.hosts[0].engine.report();
+    report.iter().find(|peer| peer.public == net.hosts[client].public).unwrap().sent_bytes
+}
+
+#[test]
+fn what_comes_in_runs_is_sealed_where_it_stands_and_arrives_like_all_else() {
+    let mut net = node(Inside::Route);
+    net.is_run = true;
+    net.send(1, &packet(1, 2, "makes sessions"));
+    net.settle();
+    assert_eq!(net.stayed, 0, "the first waits for a session");
+    let before = sent_to(&net, 2);
+    for length in [0, 1, 15, 16, 700, 1391, 1392] {
+        net.send(1, &packet(1, 2, &"x".repeat(length)));
+    }
+    net.send(1, &udp_packet("10.0.0.2", "10.200.0.1", b"the system's"));
+    net.settle();
+    assert_eq!((heard(&net), net.stayed), (vec![1, 0, 8, 0], 7));
+    let lengths: Vec<_> = net.hosts[2].heard.iter().map(|packet| packet.len() - 28).collect();
+    assert_eq!(lengths, [14, 0, 1, 15, 16, 700, 1391, 1392]);
+    assert!(net.hosts[2].heard.iter().all(|packet| packet[8] == 63));
+    let data = |length: usize| (28 + length).next_multiple_of(16).min(1420) + 32;
+    let sent: usize = [0, 1, 15, 16, 700, 1391, 1392].into_iter().map(data).sum();
+    assert_eq!(sent_to(&net, 2) - before, sent as u64, "all that was passed on is counted");
+}
+
+#[test]
+fn what_is_too_big_for_the_next_peer_is_not_sealed_where_it_stands() {
+    let mut net = node(Inside::Route);
+    net.is_run = true;
+    net.send(1, &packet(1, 2, "makes sessions"));
+    net.settle();
+    let stayed = net.stayed;
+    net.hosts[0].engine.mtu.store(1300, std::sync::atomic::Ordering::Relaxed);
+    net.send(1, &packet(1, 2, &"x".repeat(1392)));
+    net.settle();
+    assert_eq!((net.stayed, heard(&net)[2]), (stayed, 1));
+    assert_eq!(net.counter(0, Refusal::TooBig), 1);
+}
+
+#[test]
+fn padding_does_not_pass_from_one_client_to_another() {
+    let mut net = node(Inside::Route);
+    net.is_run = true;
+    net.send(1, &packet(1, 2, "makes sessions"));
+    net.settle();
+    let session = |net: &Net, host: usize| {
+        let engine = &net.hosts[host].engine;
+        engine.reader().get(&engine.table).by_key[&net.hosts[0].public].session().unwrap()
+    };
+    let packet = packet(1, 2, "x");
+    let mut datagram = vec![0xff; packet.len().next_multiple_of(16) + DATA_OVERHEAD];
+    datagram[DATA_HEADER..DATA_HEADER + packet.len()].copy_from_slice(&packet);
+    let client = session(&net, 1);
+    client.seal(client.reserve(1).unwrap(), &mut datagram);
+    net.receive(0, outside(1), 0, &datagram);
+    assert_eq!(net.stayed, 1);
+    let (_, _, mut passed) = net.wire.pop_front().unwrap();
+    let opened = session(&net, 2).open(net.ms, &mut passed).unwrap();
+    assert_eq!(opened[packet.len()..], [0; 3]);
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! send.rs       packet from the TUN → peer by destination → sealed datagrams
 //! receive.rs    datagram → session → packet, whose source must be the peer's
-//! inside.rs     → another peer or the TUN, by access.rs
+//! inside.rs     → another peer or the TUN, by access.rs; onward.rs to that peer
 //! handshake.rs  what makes sessions: initiations, responses, cookies; limiter.rs how many for whom
 //! bridge.rs     frames instead of packets, by switch.rs
 //! chain.rs      peers that are reached through other peers
@@ -23,6 +23,7 @@ pub mod counters;
 mod handshake;
 pub mod inside;
 mod limiter;
+mod onward;
 pub mod out;
 mod path;
 pub mod peer;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::config::{AllowedChange, Change, PeerChange};
 use super::counters::Refusal;
 use super::out::{Event, Out};
-use super::receive::{From, Inbound};
+use super::receive::{From, Inbound, Received};
 use super::*;
 use crate::offload::split::tests::udp_packet;
 use crate::offload::vnet::Vnet;
@@ -42,6 +42,10 @@ pub struct Net {
     pub drop: fn(&[u8]) -> bool,
     /// Handshake messages that were sent.
     pub handshakes: usize,
+    /// Datagrams that were sealed anew where they stood.
+    pub stayed: usize,
+    /// Datagrams arrive as parts of runs.
+    pub is_run: bool,
 }
 
 pub const START: u64 = 1_000;
@@ -51,8 +55,15 @@ impl Net {
     pub fn new(count: u8) -> Self {
         let keys: Vec<Key> = (0..count).map(|i| [i + 1; 32]).collect();
         let publics: Vec<Key> = keys.iter().map(|key| Identity::new(*key).public).collect();
-        let mut net =
-            Self { ms: START, hosts: Vec::new(), wire: VecDeque::new(), drop: |_| false, handshakes: 0 };
+        let mut net = Self {
+            ms: START,
+            hosts: Vec::new(),
+            wire: VecDeque::new(),
+            drop: |_| false,
+            handshakes: 0,
+            stayed: 0,
+            is_run: false,
+        };
         for i in 0..count {
             let engine = Engine::new(entropy);
             let others = (0..count).filter(|j| *j != i);
@@ -109,13 +120,19 @@ impl Net {
     pub fn receive(&mut self, host: usize, from: SocketAddr, ecn: u8, datagram: &[u8]) {
         let mut datagram = datagram.to_vec();
         let (mut out, mut inbound) = (Out::default(), Inbound::default());
+        inbound.is_run = self.is_run;
         let engine = &self.hosts[host].engine;
         let from = From { address: from, local: self.hosts[host].asked, ecn };
         let mut reader = engine.reader();
-        let packet = engine.receive(self.now(), &mut reader, from, &mut datagram, &mut inbound, &mut out);
+        let received = engine.receive(self.now(), &mut reader, from, &mut datagram, &mut inbound, &mut out);
         engine.finish(self.now(), &mut inbound, &mut out);
-        if let Some(range) = packet {
-            self.hosts[host].heard.push(datagram[range].to_vec());
+        match received {
+            Received::Packet(range) => self.hosts[host].heard.push(datagram[range].to_vec()),
+            Received::Onward { to, tos } => {
+                out.datagram(to, tos, datagram.len()).copy_from_slice(&datagram);
+                self.stayed += 1;
+            }
+            Received::Nothing => {}
         }
         self.take(host, out);
     }

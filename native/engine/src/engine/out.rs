@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::noise::primitives::Key;
+use crate::offload::join::Piece;
 
 /// Where a peer's datagrams go: an address, in the outer world or, for a chained peer (its id), inside another tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Train {
     pub chained: Option<u32>,
     pub tos: u8,
     pub at: usize,
+    /// Its bytes stand in the receive arena, not here.
+    pub is_lent: bool,
     pub len: usize,
     pub segment: usize,
     pub count: usize,
@@ -74,6 +77,8 @@ pub struct Out {
     /// Never shrinks and is never cleared: `used` says how much of it counts.
     bytes: Vec<u8>,
     used: usize,
+    /// Bytes of lent datagrams.
+    lent: usize,
     /// Room for wrapping a chained peer's datagrams.
     pub(super) scratch: Vec<u8>,
 }
@@ -88,7 +93,7 @@ impl Out {
     }
 
     pub fn len(&self) -> usize {
-        self.used
+        self.used + self.lent
     }
 
     pub fn is_empty(&self) -> bool {
@@ -98,7 +103,7 @@ impl Out {
     /// Forgets the datagrams, after they were sent.
     pub fn clear(&mut self) {
         self.trains.clear();
-        self.used = 0;
+        (self.used, self.lent) = (0, 0);
     }
 
     /// The place for one more datagram of `len` bytes.
@@ -108,17 +113,39 @@ impl Out {
         if self.bytes.len() < self.used {
             self.bytes.resize(self.used.next_multiple_of(1 << 16), 0);
         }
+        self.couple(to, tos, Piece { at, len }, false);
+        &mut self.bytes[at..self.used]
+    }
+
+    /// One more datagram, which stands in the receive arena until it was sent.
+    pub fn lend(&mut self, to: Endpoint, tos: u8, piece: Piece) {
+        self.lent += piece.len;
+        self.couple(to, tos, piece, true);
+    }
+
+    fn couple(&mut self, to: Endpoint, tos: u8, Piece { at, len }: Piece, is_lent: bool) {
         match self.trains.last_mut() {
-            Some(train) if train.takes(to, tos, len) => {
+            Some(train)
+                if train.takes(to, tos, len) && train.is_lent == is_lent && train.at + train.len == at =>
+            {
                 train.len += len;
                 train.count += 1;
             }
             _ => {
                 let Endpoint { address, local, chained } = to;
-                self.trains.push(Train { to: address, local, chained, tos, at, len, segment: len, count: 1 });
+                self.trains.push(Train {
+                    to: address,
+                    local,
+                    chained,
+                    tos,
+                    at,
+                    is_lent,
+                    len,
+                    segment: len,
+                    count: 1,
+                });
             }
         }
-        &mut self.bytes[at..self.used]
     }
 
     /// Takes the first train of a chained peer out of the list; its bytes stay.
@@ -161,6 +188,19 @@ mod tests {
         }
         let shape = |out: &Out| out.trains().iter().map(|t| (t.to, t.segment, t.count)).collect::<Vec<_>>();
         assert_eq!(shape(&out), [(a, 100, 3), (a, 60, 1), (b, 60, 1), (b, 61, 1)]);
+        out.clear();
+        // What stands elsewhere, or was taken out between them, is not one run of bytes.
+        out.datagram(a.into(), 0, 10);
+        for at in [100, 110, 130] {
+            out.lend(a.into(), 0, Piece { at, len: 10 });
+        }
+        assert_eq!((shape(&out), out.len()), (vec![(a, 10, 1), (a, 10, 2), (a, 10, 1)], 40));
+        out.clear();
+        out.datagram(a.into(), 0, 10);
+        out.datagram(Endpoint { chained: Some(1), ..a.into() }, 0, 10);
+        out.take_chained();
+        out.datagram(a.into(), 0, 10);
+        assert_eq!(shape(&out), [(a, 10, 1), (a, 10, 1)]);
         out.clear();
         (0..65).for_each(|_| out.datagram(a.into(), 0, 10).fill(0));
         assert_eq!(shape(&out), [(a, 10, 64), (a, 10, 1)]);

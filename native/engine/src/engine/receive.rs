@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use super::chain::{DEEPEST, nested};
 use super::counters::Refusal;
-use super::out::Out;
+use super::onward::Onward;
+use super::out::{Endpoint, Out};
 use super::peer::Peer;
 use super::send::clamp;
 use super::{Engine, Index, Now, Table, TableReader};
@@ -34,6 +35,21 @@ pub struct From {
 pub struct Inbound {
     /// One for each depth of a chain; the first is of datagrams from a socket.
     tallies: [Option<Tally>; DEEPEST],
+    onward: Option<Onward>,
+    /// The datagram is one of a run: sealed where it stands, the run leaves as one. Those that came each alone are copied
+    /// together, for that a send of its own for each would cost more.
+    pub is_run: bool,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// There is nothing more to do with it.
+    Nothing,
+    /// Where in it a packet for the TUN stands.
+    Packet(Range<usize>),
+    /// It was sealed anew where it stands and is to be sent.
+    Onward { to: Endpoint, tos: u8 },
 }
 
 struct Tally {
@@ -46,7 +62,7 @@ struct Tally {
 }
 
 impl Engine {
-    /// Takes one datagram and decrypts it in place; returns where in it a packet for the TUN stands.
+    /// Takes one datagram and decrypts it in place.
     pub fn receive(
         &self,
         now: Now,
@@ -55,7 +71,7 @@ impl Engine {
         datagram: &mut [u8],
         inbound: &mut Inbound,
         out: &mut Out,
-    ) -> Option<Range<usize>> {
+    ) -> Received {
         self.receive_at(0, now, table.get(&self.table), from, datagram, inbound, out)
     }
 
@@ -69,20 +85,20 @@ impl Engine {
         datagram: &mut [u8],
         inbound: &mut Inbound,
         out: &mut Out,
-    ) -> Option<Range<usize>> {
+    ) -> Received {
         let refusal = match kind(datagram) {
             Some(Kind::Data) => match self.receive_data(depth, now, table, from, datagram, inbound, out) {
                 Ok(packet) => return packet,
                 Err(refusal) => refusal,
             },
             Some(kind) => match self.receive_handshake(now, table, kind, from, datagram, out) {
-                Ok(()) => return None,
+                Ok(()) => return Received::Nothing,
                 Err(refusal) => refusal,
             },
             None => Refusal::NotWireguard,
         };
         self.counters.count(refusal);
-        None
+        Received::Nothing
     }
 
     #[allow(clippy::too_many_arguments)] // as above
@@ -95,7 +111,7 @@ impl Engine {
         datagram: &mut [u8],
         inbound: &mut Inbound,
         out: &mut Out,
-    ) -> Result<Option<Range<usize>>, Refusal> {
+    ) -> Result<Received, Refusal> {
         let index = data_receiver(datagram);
         let is_current = inbound.tallies[depth].as_ref().is_some_and(|tally| tally.session.local == index);
         if !is_current {
@@ -116,10 +132,10 @@ impl Engine {
         tally.bytes += len;
         tally.from = from;
         if packet.is_empty() {
-            return Ok(None);
+            return Ok(Received::Nothing);
         }
         if packet[0] >> 4 == 0 && self.take_probe(now, &tally.peer, packet, out) {
-            return Ok(None);
+            return Ok(Received::Nothing);
         }
         tally.data = true;
         let view = ip::view(packet).ok_or(Refusal::InsideNotIp)?;
@@ -134,16 +150,23 @@ impl Engine {
         {
             let from = From { address, local: None, ecn: ip::ecn(packet) };
             let start = DATA_HEADER + range.start;
-            let packet = self.receive_at(depth + 1, now, table, from, &mut packet[range], inbound, out);
-            return Ok(packet.map(|packet| start + packet.start..start + packet.end));
+            let received = self.receive_at(depth + 1, now, table, from, &mut packet[range], inbound, out);
+            return Ok(match received {
+                Received::Packet(packet) => Received::Packet(start + packet.start..start + packet.end),
+                other => other,
+            });
         }
         if self.receive_frame(now, table, &tally.peer, &view, packet, out) {
-            return Ok(None);
+            return Ok(Received::Nothing);
         }
         clamp(&view, packet, self.inside_limit(&tally.peer), false);
-        match self.route_inside(now, table, &tally.peer, &view, packet, out) {
-            Ok(true) => Ok(Some(DATA_HEADER..DATA_HEADER + view.total)),
-            Ok(false) => Ok(None),
+        match self.route_inside(now, table, &tally.peer, &view, packet) {
+            Ok(None) => Ok(Received::Packet(DATA_HEADER..DATA_HEADER + view.total)),
+            // A datagram within another is no datagram of the arena.
+            Ok(Some(to)) => {
+                let may_stay = inbound.is_run && depth == 0;
+                Ok(self.pass_on(now, &mut inbound.onward, to, &view, datagram, may_stay, out))
+            }
             Err(refusal) => {
                 self.refuse_inside(now, &tally.peer, refusal, packet, out);
                 Err(refusal)
@@ -162,6 +185,7 @@ impl Engine {
     /// Forgotten sessions are not kept for the next batch.
     pub fn finish(&self, now: Now, inbound: &mut Inbound, out: &mut Out) {
         inbound.tallies.iter_mut().for_each(|tally| self.finish_tally(now, tally, out));
+        self.finish_onward(now, &mut inbound.onward, out);
     }
 
     fn finish_tally(&self, now: Now, tally: &mut Option<Tally>, out: &mut Out) {

@@ -34,11 +34,11 @@ pub fn run(shared: &Shared, listener: &UnixListener) -> io::Result<()> {
             shared.engine.mtu.store(mtu, Relaxed);
         }
         let deadline = shared.engine.tick(now, &mut out);
-        flush(shared, &mut table, &mut sender, &mut out);
+        flush(shared, &mut table, &mut sender, &mut out, &[]);
         tell_events(shared)?;
         wait(shared, listener, &mut clients, deadline.map(|at| at.saturating_sub(clock::now().ms)))?;
         serve(shared, &mut clients, &mut out);
-        flush(shared, &mut table, &mut sender, &mut out);
+        flush(shared, &mut table, &mut sender, &mut out, &[]);
         if clients.len() < CLIENTS
             && let Ok((stream, _)) = listener.accept()
             && stream.set_nonblocking(true).is_ok()

@@ -24,7 +24,7 @@ use super::tun::{READ_LEN, Tun};
 use super::udp::{BATCH, Batch, Run, Sender, Sockets};
 use crate::engine::counters::Refusal;
 use crate::engine::out::{Event, Out};
-use crate::engine::receive::Inbound;
+use crate::engine::receive::{Inbound, Received};
 use crate::engine::{Engine, Now, TableReader};
 use crate::offload::join::{Join, Piece};
 use crate::offload::vnet::Vnet;
@@ -115,11 +115,11 @@ fn end(result: &io::Result<()>) {
     }
 }
 
-/// Sends what the engine wants sent and passes on what it tells.
-pub fn flush(shared: &Shared, table: &mut TableReader, sender: &mut Sender, out: &mut Out) {
+/// Sends what the engine wants sent, of which some stands in `arena`, and passes on what it tells.
+pub fn flush(shared: &Shared, table: &mut TableReader, sender: &mut Sender, out: &mut Out, arena: &[u8]) {
     shared.engine.unfold(clock::now(), table, out);
     if !out.is_empty() {
-        let refused = sender.send(&shared.sockets, out);
+        let refused = sender.send(&shared.sockets, out, arena);
         (0..refused).for_each(|_| shared.engine.counters.count(Refusal::UdpFull));
         out.clear();
     }
@@ -161,11 +161,11 @@ fn outward(shared: &Shared) -> io::Result<()> {
                 count += 1;
                 shared.engine.send(clock::now(), &mut table, &vnet, packet, &mut out);
                 if out.len() >= SEND_AT {
-                    flush(shared, &mut table, &mut sender, &mut out);
+                    flush(shared, &mut table, &mut sender, &mut out, &[]);
                 }
             }
             Ok(None) => {
-                flush(shared, &mut table, &mut sender, &mut out);
+                flush(shared, &mut table, &mut sender, &mut out, &[]);
                 let now = clock::now().ms;
                 if now >= since + WINDOW {
                     if count < FEW {
@@ -178,7 +178,7 @@ fn outward(shared: &Shared) -> io::Result<()> {
             }
             // The interface is down (EIO): it may come up again, and poll reports an error until then.
             Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                flush(shared, &mut table, &mut sender, &mut out);
+                flush(shared, &mut table, &mut sender, &mut out, &[]);
                 poll(&mut [], 50)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -198,11 +198,11 @@ fn frames(shared: &Shared) -> io::Result<()> {
             Ok(Some((_, frame))) => {
                 shared.engine.send_frame(clock::now(), &mut table, frame, &mut out);
                 if out.len() >= SEND_AT {
-                    flush(shared, &mut table, &mut sender, &mut out);
+                    flush(shared, &mut table, &mut sender, &mut out, &[]);
                 }
             }
             Ok(None) => {
-                flush(shared, &mut table, &mut sender, &mut out);
+                flush(shared, &mut table, &mut sender, &mut out, &[]);
                 poll(&mut [wait_for(tap.fd())], -1)?;
             }
             Err(error) if error.raw_os_error() == Some(libc::EIO) => poll(&mut [], 50)?,
@@ -259,7 +259,7 @@ fn inward(shared: &Shared) -> io::Result<()> {
 impl Inward<'_> {
     /// What is in the TUN now, an answer to what was just written for one; if it is much, the outward thread goes on.
     fn carry_outward(&mut self) -> io::Result<()> {
-        let Self { shared, table, buffer, out, sender, .. } = self;
+        let Self { shared, table, batch, buffer, out, sender, .. } = self;
         let mut is_much = true;
         for _ in 0..MUCH {
             match shared.tun.read(buffer) {
@@ -276,7 +276,7 @@ impl Inward<'_> {
                 break;
             }
         }
-        flush(shared, table, sender, out);
+        flush(shared, table, sender, out, &batch.arena);
         if is_much {
             shared.duty.give_to_outward();
         }
@@ -310,7 +310,7 @@ impl Inward<'_> {
                 self.take_run(now, &run)?;
                 // Packets that go from peer to peer are not held until the batch ends.
                 if self.out.len() >= SEND_AT {
-                    flush(self.shared, &mut self.table, &mut self.sender, &mut self.out);
+                    self.flush();
                 }
             }
         }
@@ -319,17 +319,23 @@ impl Inward<'_> {
         self.join.flush(&mut self.batch.arena, &mut |vnet, pieces, arena| {
             write(self.shared, vnet, pieces, arena, &mut result);
         });
-        flush(self.shared, &mut self.table, &mut self.sender, &mut self.out);
+        self.flush();
         result
+    }
+
+    fn flush(&mut self) {
+        let Self { shared, table, sender, out, batch, .. } = self;
+        flush(shared, table, sender, out, &batch.arena);
     }
 
     fn take_run(&mut self, now: Now, run: &Run) -> io::Result<()> {
         let mut result = Ok(());
         let mut at = run.at;
+        self.inbound.is_run = run.len > run.segment;
         while at < run.at + run.len {
             let end = (at + run.segment).min(run.at + run.len);
             let datagram = &mut self.batch.arena[at..end];
-            let packet = self.shared.engine.receive(
+            let received = self.shared.engine.receive(
                 now,
                 &mut self.table,
                 run.from,
@@ -337,11 +343,15 @@ impl Inward<'_> {
                 &mut self.inbound,
                 &mut self.out,
             );
-            if let Some(packet) = packet {
-                let piece = Piece { at: at + packet.start, len: packet.len() };
-                self.join.push(&mut self.batch.arena, piece, &mut |vnet, pieces, arena| {
-                    write(self.shared, vnet, pieces, arena, &mut result);
-                });
+            match received {
+                Received::Packet(packet) => {
+                    let piece = Piece { at: at + packet.start, len: packet.len() };
+                    self.join.push(&mut self.batch.arena, piece, &mut |vnet, pieces, arena| {
+                        write(self.shared, vnet, pieces, arena, &mut result);
+                    });
+                }
+                Received::Onward { to, tos } => self.out.lend(to, tos, Piece { at, len: end - at }),
+                Received::Nothing => {}
             }
             at = end;
         }

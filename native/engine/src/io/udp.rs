@@ -208,21 +208,35 @@ unsafe impl Send for Sender {}
 // SAFETY: likewise, `receive` fills them anew.
 unsafe impl Send for Batch {}
 
+#[derive(Clone, Copy)]
+struct Bytes<'b> {
+    own: &'b [u8],
+    arena: &'b [u8],
+}
+
+impl<'b> Bytes<'b> {
+    fn of(&self, train: &Train) -> &'b [u8] {
+        let place = if train.is_lent { self.arena } else { self.own };
+        &place[train.at..train.at + train.len]
+    }
+}
+
 impl Sender {
-    /// Sends all trains; returns how many datagrams were refused.
-    pub fn send(&mut self, sockets: &Sockets, out: &Out) -> usize {
+    /// Sends all trains, the lent ones from `arena`; returns how many datagrams were refused.
+    pub fn send(&mut self, sockets: &Sockets, out: &Out, arena: &[u8]) -> usize {
         let mut refused = 0;
+        let bytes = Bytes { own: out.bytes(), arena };
         let mut rest = out.trains();
         while let Some(first) = rest.first() {
             let same = rest.iter().take_while(|train| train.to.is_ipv4() == first.to.is_ipv4()).count();
             let (now, later) = rest.split_at(same);
-            refused += self.send_family(sockets, now, out.bytes());
+            refused += self.send_family(sockets, now, bytes);
             rest = later;
         }
         refused
     }
 
-    fn send_family(&mut self, sockets: &Sockets, trains: &[Train], bytes: &[u8]) -> usize {
+    fn send_family(&mut self, sockets: &Sockets, trains: &[Train], bytes: Bytes<'_>) -> usize {
         let fd = sockets.of(trains[0].to);
         let (mut done, mut refused) = (0, 0);
         while done < trains.len() {
@@ -265,7 +279,7 @@ impl Sender {
         refused
     }
 
-    fn send_singly(&mut self, fd: RawFd, train: &Train, bytes: &[u8]) -> usize {
+    fn send_singly(&mut self, fd: RawFd, train: &Train, bytes: Bytes<'_>) -> usize {
         let mut refused = 0;
         for offset in (0..train.len).step_by(train.segment) {
             let len = train.segment.min(train.len - offset);
@@ -278,7 +292,7 @@ impl Sender {
     }
 
     /// One sendmmsg; returns how many trains the kernel took.
-    fn send_some(&mut self, fd: RawFd, trains: &[Train], bytes: &[u8]) -> io::Result<usize> {
+    fn send_some(&mut self, fd: RawFd, trains: &[Train], bytes: Bytes<'_>) -> io::Result<usize> {
         let trains = &trains[..trains.len().min(BATCH)];
         // SAFETY: plain structs for which zeros are a valid value.
         let (name, vector, header) = unsafe { (zeroed(), zeroed(), zeroed()) };
@@ -287,7 +301,7 @@ impl Sender {
         self.vectors.resize(BATCH, vector);
         self.headers.resize(BATCH, header);
         for (i, train) in trains.iter().enumerate() {
-            let data = &bytes[train.at..train.at + train.len];
+            let data = bytes.of(train);
             self.vectors[i] = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
             let namelen = put_address(&mut self.names[i], train.to);
             let header = &mut self.headers[i].msg_hdr;

@@ -3,7 +3,7 @@ use super::*;
 fn train(to: &str, local: Option<&str>, tos: u8, count: usize) -> Train {
     let local = local.map(|text| text.parse().unwrap());
     let to = to.parse().unwrap();
-    Train { to, local, chained: None, tos, at: 0, len: 100 * count, segment: 100, count }
+    Train { to, local, chained: None, tos, at: 0, is_lent: false, len: 100 * count, segment: 100, count }
 }
 
 /// A batch whose first message has this name and control, as if the kernel had put them there.

@@ -1,5 +1,6 @@
 //! What is sent through a tunnel and compared at the other end, byte by byte or number by number.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -17,6 +18,15 @@ pub fn content(len: usize) -> Vec<u8> {
         (state >> 24) as u8
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// Bytes that a machine's kernel had from its tunnel (proc_net_dev).
+pub fn received(machine: &Machine) -> u64 {
+    let (interface, all) =
+        (machine.interface.clone(), machine.inside(|| fs::read_to_string("/proc/thread-self/net/dev")));
+    let all = all.join().unwrap().unwrap();
+    let line = all.lines().find_map(|line| line.trim().strip_prefix(&interface)?.strip_prefix(':'));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("the interface's line")
 }
 
 pub fn tcp_both_ways(lab: &Lab, is_v6: bool, len: usize) {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use culvert_engine::engine::config::{AllowedChange, Change, PeerChange};
 use culvert_engine::engine::inside::Inside;
 use culvert_engine::engine::out::Out;
-use culvert_engine::engine::receive::{From, Inbound};
+use culvert_engine::engine::receive::{From, Inbound, Received};
 use culvert_engine::engine::{Engine, Now};
 use culvert_engine::noise::cookie::Stamp;
 use culvert_engine::noise::handshake::{Identity, Initiating, Known};
@@ -68,10 +68,18 @@ pub fn receive(
     out: &mut Out,
 ) -> Option<std::ops::Range<usize>> {
     let mut inbound = Inbound::default();
+    inbound.is_run = true;
     let from = From { address: address(from), local: None, ecn: 3 };
-    let packet = engine.receive(now(2_000), &mut engine.reader(), from, datagram, &mut inbound, out);
+    let received = engine.receive(now(2_000), &mut engine.reader(), from, datagram, &mut inbound, out);
     engine.finish(now(2_000), &mut inbound, out);
-    packet
+    match received {
+        Received::Packet(packet) => Some(packet),
+        Received::Onward { to, tos } => {
+            out.datagram(to, tos, datagram.len()).copy_from_slice(datagram);
+            None
+        }
+        Received::Nothing => None,
+    }
 }
 
 /// Peer 2 of engine 1, made of the handshake's parts: whatever it seals is authentic.
