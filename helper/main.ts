@@ -34,6 +34,7 @@ import { systemResolve } from "./tunnel/resolve.ts";
 import { rollbackFile } from "./tunnel/rollback.ts";
 import { createTunnel, type RunDeps } from "./tunnel/run.ts";
 import { askWhoAmI } from "./tunnel/seen.ts";
+import { asking } from "./names/ask.ts";
 import { openNames } from "./tunnel/names.ts";
 import { followNode } from "./tunnel/told.ts";
 import { wantedFile } from "./tunnel/wanted.ts";
@@ -63,7 +64,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
     note("the wire is not watched", { error: String(error) });
   });
   const names = openNames({
-    ...{ policy: () => store.policy(), runDir, now: Date.now, log: note },
+    ...{ policy: () => store.policy(), runDir, now: Date.now, log: note, ask: asking(native) },
     stands: () => ({ exit: tunnel.live().applied?.exit ?? null, facts: tunnel.live().facts }),
     lay: (name, addresses) => tunnel.lay(name, addresses),
     shrank: () => {

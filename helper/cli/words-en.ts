@@ -170,7 +170,8 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
     "handed-over": "A connection that another program opened and handed over counts as that program's.",
     "started-for": "What a program has a service start for it (D-Bus, cron, systemd) counts as the service's.",
     "kernel-sockets": "Connections of the kernel itself (MPTCP, NFS) count as nobody's.",
-    "shared-resolver": "Names are asked of one resolver for all programs; there it cannot be told who asks.",
+    "shared-resolver":
+      "Names are asked for all programs alike here (nss-resolve, nscd, or no redirects in the kernel): it cannot be told who asks.",
     datagrams: "A program may go on with an old UDP socket although it was closed; starting it anew is sure.",
     room: "More processes run than can be remembered; some are not recognised. Start them anew.",
   },
@@ -232,6 +233,11 @@ Exit code: 0 done, 1 refused or not as it should be, 2 wrong use, 3 no helper, 4
       "{rule} lets every program go direct to anywhere by these ports: what else uses them is in the open too.",
     "rule.opens-system": "{rule} lets root go direct: the system's services, and answers of the system itself.",
     "rule.wide-name": "{rule} names a whole top-level domain: every site below it goes that way.",
+    "names.for-all":
+      "{by} asks names here for every program: whose a name is cannot be told, so names of programs go the way of all names.",
+    "names.not-led":
+      "This kernel cannot lead questions for names elsewhere (nft redirect): names of programs go the way of all names.",
+    "names.nobody-direct": "No name server of this network is known: programs that go direct get no names.",
     "names.shared":
       "{name} and {other} have the address {address} in common, and rules send them different ways: the earlier rule decides for both.",
     "session.cut":

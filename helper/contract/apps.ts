@@ -7,7 +7,8 @@ import { appSchema } from "./policy.ts";
  * What no recognising covers, said to the user before he finds out. unsupported: this kernel cannot mark sockets of
  * programs; script-path: a script is known by the path it is called by, not by its file; handed-over: a socket that another
  * made and handed over is its maker's; started-for: who has a service start something gives it nothing of his own;
- * kernel-sockets: the kernel's own (MPTCP, NFS) belong to nobody; shared-resolver: names are asked for all programs alike;
+ * kernel-sockets: the kernel's own (MPTCP, NFS) belong to nobody; shared-resolver: names are asked for all programs alike
+ * (nss-resolve, nscd, or a kernel that cannot lead queries elsewhere);
  * datagrams: a datagram socket can be used again after it was closed for its program; room: processes there was no room for.
  */
 export const appLimits = [

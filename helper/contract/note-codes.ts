@@ -51,6 +51,12 @@ export const planCodes = [
   "dns.immutable",
   /** An address of two names that rules send different ways: the earlier rule has both. */
   "names.shared",
+  /** Who asks names for every program (nss-resolve, nscd) hides whose they are: programs' names go as everybody's. */
+  "names.for-all",
+  /** The kernel cannot lead queries to our own resolver. */
+  "names.not-led",
+  /** No resolver of an uplink is known: programs of the direct lane ask nobody. */
+  "names.nobody-direct",
   /** Another VPN that can be up beside this one; what it sends goes into the tunnel. */
   "vpn.beside",
   /** A foreign rule before ours: it decides first. */

@@ -179,7 +179,7 @@ describe("whose gate it is", () => {
   });
 
   test("what this kernel can is found out without leaving anything", () => {
-    expect(native.nftProbe(socket)).toEqual({ nft: true, owner: true, devicePrefix: true });
+    expect(native.nftProbe(socket)).toEqual({ nft: true, owner: true, devicePrefix: true, redirects: true });
     expect(native.nftList(socket)).toEqual([]);
   });
 });

@@ -24,6 +24,7 @@ import type { Failure, Native, NetlinkEvent, NftChange } from "./native.ts";
 import { nftChanges, setsAhead } from "./nft-changes.ts";
 import { nftVersion } from "./nft-tool.ts";
 import { printChange } from "./print-changes.ts";
+import { asksForAll, ownServers } from "./own-servers.ts";
 import { asked, type Features, probe, readFacts, readTables, type Sockets } from "./read.ts";
 import { noteRemoved } from "./removed.ts";
 import { dropNames, entryFor, sameWay, setResolver, stands, undoResolver } from "./resolver.ts";
@@ -90,10 +91,13 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };
-  const read = (more: readonly string[] = []): Facts => ({
-    ...readFacts(native, sockets, { ...features, ...tool }, resolvConf, more),
-    heldMarks: apps.held(),
-  });
+  const read = (more: readonly string[] = []): Facts => {
+    const facts = readFacts(native, sockets, { ...features, ...tool }, resolvConf, more);
+    const forAll = asksForAll(facts.resolver.resolvedRunning);
+    const own = ownServers(facts.resolver, journal.now?.resolver ?? null, facts.links);
+    const resolver = { ...facts.resolver, ownServers: own, ...(forAll !== undefined && { asksForAll: forAll }) };
+    return { ...facts, resolver, heldMarks: apps.held() };
+  };
   // hits of chains that were refilled since: a refill starts their counters again
   const carried: Hits = { refused: 0, direct: 0 };
   let plan: Plan | null = null;

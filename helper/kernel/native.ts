@@ -77,6 +77,8 @@ export interface NftFeatures {
   readonly nft: boolean;
   readonly owner: boolean;
   readonly devicePrefix: boolean;
+  /** Packets can be led to this machine itself before they leave (nat). */
+  readonly redirects: boolean;
 }
 
 export type Question = RouteQuestion;
@@ -153,6 +155,8 @@ export interface WireAllowed {
   readonly lanes: readonly WireLane[];
   /** Who may be asked for names in the open, where a lane leads there. */
   readonly resolvers: readonly Address[];
+  /** Resolvers of uplinks: asked by what carries a mark of the direct lane. Absent: none. */
+  readonly asked?: readonly Address[];
   /** Services of this machine that policy welcomes callers to: what leaves from their ports. to empty: to everybody. */
   readonly answers: readonly { readonly protocol: number; readonly port: number; readonly to: readonly Prefix[] }[];
 }
@@ -254,6 +258,7 @@ type Plain = Pick<
   | "netlinkPort"
   | "tunOpen"
   | "udpOpen"
+  | "tcpOpen"
   | "unixListen"
   | "peerCredentials"
   | "closeFd"
@@ -304,11 +309,12 @@ export interface Native extends Plain {
 
 export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/addon/culvert.node"): Native {
   const addon = createRequire(import.meta.url)(path) as typeof Addon;
-  const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping } = addon;
+  const { netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, tcpOpen, unixListen, peerCredentials, closeFd, ping } =
+    addon;
   const { sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked } = addon;
   const { memoryKeepLittle, memoryTrim } = addon;
   return {
-    ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, unixListen, peerCredentials, closeFd, ping },
+    ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, tcpOpen, unixListen, peerCredentials, closeFd, ping },
     ...{ sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked },
     ...{ memoryKeepLittle, memoryTrim },
     netlinkRead(fd) {

@@ -86,7 +86,7 @@ export function probe(native: Native, sockets: Sockets): NftFeatures {
   try {
     return native.nftProbe(sockets.nft);
   } catch (error) {
-    if (codeOf(error) === "EPERM") return { nft: false, owner: false, devicePrefix: false };
+    if (codeOf(error) === "EPERM") return { nft: false, owner: false, devicePrefix: false, redirects: false };
     throw new KernelError("probing", "nftables", codeOf(error), error);
   }
 }

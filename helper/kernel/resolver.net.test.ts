@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import type { Address } from "../contract/prefix.ts";
-import { ask } from "../names/ask.ts";
+import { asking, type MarkedSockets } from "../names/ask.ts";
 import { openStub } from "../names/stub.ts";
 import { linkName, stubAddress } from "../plan/numbers.ts";
 import type { PlanDns } from "../plan/plan.ts";
@@ -74,13 +74,14 @@ describe.skipIf(packages === "" || !accounts)("the real ones", () => {
     await machine.open();
     const placed: string[] = [];
     const stub = await openStub(stubAddress, 53, {
-      servers: () => [{ address: given[0], from: null }],
+      servers: () => [{ address: given[0], from: null, mark: null }],
       isMeant: () => true,
       place: async (_name, found) => {
         placed.push(...found.map(({ address }) => address));
         return true;
       },
-      ask,
+      // nothing is asked under a mark here
+      ask: asking(unmarked),
       log: () => undefined,
     });
     try {
@@ -213,3 +214,8 @@ function keptIn(folder: string): string {
     .map((path) => `${path}: ${readFileSync(path, "utf8")}\n`)
     .join("");
 }
+
+const unmarked: MarkedSockets = {
+  udpOpen: () => ({ fd: -1 }),
+  tcpOpen: () => -1,
+};

@@ -2,7 +2,7 @@
 // first; what came cut off is asked again by TCP (RFC 7766). Only an answer to this very question counts.
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { connect } from "node:net";
+import { connect, Socket, type SocketConstructorOpts } from "node:net";
 
 import { type Address, familyOf } from "../contract/prefix.ts";
 import { answers, isTruncated, type Query, withId } from "./message.ts";
@@ -11,6 +11,14 @@ export interface Server {
   readonly address: Address;
   /** Bound to this address of ours, for its lane; null: as routing says. */
   readonly from: Address | null;
+  /** Asked under this mark; null: under none. */
+  readonly mark: number | null;
+}
+
+/** Sockets that carry a mark before they know whom they ask: what Node cannot make. */
+export interface MarkedSockets {
+  udpOpen(family: 4 | 6, port: number, mark: number): { readonly fd: number };
+  tcpOpen(family: 4 | 6, mark: number): number;
 }
 
 /** The answer's bytes, under the asker's id. Rejects when nothing came in time. */
@@ -18,19 +26,22 @@ export type Ask = (server: Server, query: Query, timeoutMs: number) => Promise<B
 
 const dnsPort = 53;
 
-export const ask: Ask = async (server, query, timeoutMs) => {
-  const id = randomInt(0x1_0000);
-  const question = withId(query.bytes, id);
-  const isAnswer = (bytes: Buffer): boolean => answers(bytes, query, id);
-  const began = performance.now();
-  const first = await askUdp(server, question, isAnswer, timeoutMs);
-  if (!isTruncated(first)) return withId(first, query.id);
-  const left = Math.max(500, timeoutMs - (performance.now() - began));
-  return withId(await askTcp(server, question, isAnswer, left), query.id);
-};
+export const asking =
+  (sockets: MarkedSockets): Ask =>
+  async (server, query, timeoutMs) => {
+    const id = randomInt(0x1_0000);
+    const question = withId(query.bytes, id);
+    const isAnswer = (bytes: Buffer): boolean => answers(bytes, query, id);
+    const began = performance.now();
+    const first = await askUdp(sockets, server, question, isAnswer, timeoutMs);
+    if (!isTruncated(first)) return withId(first, query.id);
+    const left = Math.max(500, timeoutMs - (performance.now() - began));
+    return withId(await askTcp(sockets, server, question, isAnswer, left), query.id);
+  };
 
 function askUdp(
-  { address, from }: Server,
+  sockets: MarkedSockets,
+  { address, from, mark }: Server,
   question: Buffer,
   isAnswer: (bytes: Buffer) => boolean,
   timeoutMs: number,
@@ -60,18 +71,27 @@ function askUdp(
           });
       });
     };
-    if (from === null) send();
+    if (mark !== null) socket.bind({ fd: sockets.udpOpen(familyOf(address), 0, mark).fd }, send);
+    else if (from === null) send();
     else socket.bind({ address: from, port: 0 }, send);
   }).finally(() => socket.close());
 }
 
 function askTcp(
-  { address, from }: Server,
+  sockets: MarkedSockets,
+  { address, from, mark }: Server,
   question: Buffer,
   isAnswer: (bytes: Buffer) => boolean,
   timeoutMs: number,
 ): Promise<Buffer> {
-  const stream = connect({ host: address, port: dnsPort, ...(from !== null && { localAddress: from }) });
+  const to = { host: address, port: dnsPort, ...(from !== null && { localAddress: from }) };
+  const stream =
+    mark === null
+      ? connect(to)
+      : new Socket({
+          fd: sockets.tcpOpen(familyOf(address), mark),
+          manualStart: true,
+        } as SocketConstructorOpts).connect(to);
   return new Promise<Buffer>((done, fail) => {
     let held = Buffer.alloc(0);
     stream.setTimeout(timeoutMs, () => stream.destroy(new Error(`no answer from ${address}`)));

@@ -7,8 +7,8 @@ import type { Server } from "./ask.ts";
 import { type Query } from "./message.ts";
 import { answering, mostInFlight, openStub, type StubDeps } from "./stub.ts";
 
-const first: Server = { address: "192.0.2.53" as Address, from: null };
-const second: Server = { address: "198.51.100.53" as Address, from: null };
+const first: Server = { address: "192.0.2.53" as Address, from: null, mark: null };
+const second: Server = { address: "198.51.100.53" as Address, from: null, mark: null };
 
 describe("a name that a rule means", () => {
   test("is answered only when its addresses are in place", async () => {

@@ -5,7 +5,7 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { createServer, type Server as TcpServer, type Socket } from "node:net";
 
-import type { Address } from "../contract/prefix.ts";
+import { type Address, familyOf } from "../contract/prefix.ts";
 import type { Ask, Server } from "./ask.ts";
 import { codes, type Query, questionFor, readAnswer, readQuery, reply, types } from "./message.ts";
 import type { Found } from "./table.ts";
@@ -142,7 +142,7 @@ async function askAll(deps: StubDeps, query: Query, servers: readonly Server[], 
 }
 
 async function openUdp(address: Address, port: number, answer: Answering): Promise<UdpSocket> {
-  const socket = createSocket("udp4");
+  const socket = createSocket(familyOf(address) === 4 ? "udp4" : "udp6");
   await new Promise<void>((done, fail) => {
     socket.once("error", fail);
     socket.bind({ address, port, exclusive: true }, () => {

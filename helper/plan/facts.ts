@@ -124,6 +124,10 @@ export interface ResolverFact {
     readonly servers: readonly Address[];
     readonly immutable: boolean;
   };
+  /** Whom the machine would ask without us, by the link that told of them (null: nobody says); absent: nobody known. */
+  readonly ownServers?: readonly { readonly link: string | null; readonly servers: readonly Address[] }[];
+  /** Who asks for every program, so that nobody sees whose a question is; absent: nobody. */
+  readonly asksForAll?: "nss-resolve" | "nscd";
 }
 
 /** A name that was answered: canonical, CNAMEs followed. Only addresses that a rule by name may mean. */
@@ -142,6 +146,8 @@ export interface KernelFeatures {
   readonly owner: boolean;
   /** egress chain for the empty device prefix */
   readonly devicePrefix: boolean;
+  /** Queries of programs can be led to our own resolver (nft nat, redirect); absent: no. */
+  readonly redirects?: boolean;
   /** The version of the nft command; absent: there is none, or it does not say. */
   readonly nftTool?: string;
   readonly nexthops: boolean;

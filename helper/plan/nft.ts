@@ -22,7 +22,8 @@ export interface NftChain {
   readonly name: string;
   /** null: a chain that is jumped to. */
   readonly base: null | {
-    readonly type: "filter" | "route";
+    /** nat: who is led elsewhere; only the first packet of a connection meets it. */
+    readonly type: "filter" | "route" | "nat";
     readonly hook: "prerouting" | "input" | "forward" | "output" | "postrouting" | "egress";
     readonly priority: number;
     readonly policy: "accept" | "drop";
@@ -88,5 +89,7 @@ export type NftVerdict =
   | { readonly kind: "set-mark"; readonly mask: number; readonly value: number }
   /** ICMP administratively prohibited, or a TCP reset; inet only */
   | { readonly kind: "reject" }
+  /** To this machine's own loopback address at this port, and the same for all of the connection; nat chains only */
+  | { readonly kind: "redirect"; readonly port: number }
   | { readonly kind: "jump"; readonly chain: string }
   | { readonly kind: "return" };

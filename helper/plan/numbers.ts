@@ -16,6 +16,14 @@ export const tableName = "culvert";
  */
 export const stubAddress = "127.76.86.53" as Address;
 
+/**
+ * Where it listens for programs whose names go another lane than the machine's: queries under their marks are led there, to
+ * this machine's own loopback address (nft redirect), so the port says the lane. 76 and 86 again; below what the kernel
+ * draws ports from (ip_local_port_range, 32768).
+ */
+export const laneStubs = { direct: 7686, tunnel: 7687 } as const;
+export const loopback = { 4: "127.0.0.1", 6: "::1" } as Readonly<Record<4 | 6, Address>>;
+
 /** Marks: bits 24-31 only, always compared under the mask. The lane of a socket, or who made a packet. */
 export const markMask = 0xff00_0000;
 export const marks = {
@@ -47,6 +55,8 @@ export const tables = {
   engine: 7601,
   /** approved on-link prefixes, copied from main */
   lan: 7602,
+  /** uplinks' own resolvers, asked for programs of the direct lane */
+  names: 7603,
   /** an uplink's own default route and its links' prefixes, for what answers from its addresses: 7604 to 7608 */
   uplink: 7604,
   /** the same for links without a default route: their prefixes only */
@@ -75,6 +85,9 @@ export const priorities = {
   inside: 4100,
   /** from an outside address: its own uplink */
   outside: 4110,
+  /** what our resolver asks for programs of the direct lane, and its stop */
+  asking: 4130,
+  askingStop: 4131,
   /** names asked of the node's resolver, where its address is one that the LAN or a rule claims */
   resolver: 4150,
   /** what rules of the policy say of the LAN in so many words: two for each, as below */

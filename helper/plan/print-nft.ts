@@ -103,6 +103,8 @@ function printVerdict(verdict: NftVerdict): string {
       return `meta mark set meta mark & ${hex(~verdict.mask)} | ${hex(verdict.value)}`;
     case "reject":
       return "reject with icmpx type admin-prohibited";
+    case "redirect":
+      return `redirect to :${verdict.port}`;
     case "jump":
       return `jump ${verdict.chain}`;
     default:

@@ -1,6 +1,6 @@
 // policy + facts + exit → plan. This file is the table of contents; each line's file says why it is so. The order in
 // which a packet meets the rules:
-//   4000 engine → 4010 its stop → 4100 from inside → 4110 from outside →
+//   4000 engine → 4010 its stop → 4100 from inside → 4110 from outside → 4130 names for the direct lane →
 //   4150 the node's resolver → 4160… what rules say of the LAN → 4350 LAN → 4400… rules in the policy's order →
 //   4900 catch-all → 4910 stop (IPv6); in the forms that lie in main, and in mode "only", main itself
 // The LAN stands before the rules: a rule names networks of the world, and the machine's own link is none of them, unless
@@ -10,7 +10,7 @@ import { grant } from "../contract/refusal.ts";
 import type { Family } from "../contract/prefix.ts";
 import type { Plan, PlanRoute, PlanRule } from "../plan/plan.ts";
 import { engineRoutes, engineRules, lanRoutes, lanRules } from "./bypass.ts";
-import { dnsOf, resolverRules } from "./dns.ts";
+import { askingRoutes, askingRules, dnsOf, resolverRules } from "./dns.ts";
 import { refusalOf } from "./form.ts";
 import { gateOf } from "./gate.ts";
 import { families, groundOf } from "./ground.ts";
@@ -57,6 +57,7 @@ function on(ground: Ground): Plan {
 function routesOf(ground: Ground, family: Family): readonly PlanRoute[] {
   return [
     ...engineRoutes(ground, family),
+    ...askingRoutes(ground, family),
     ...identityRoutes(ground, family),
     ...lanRoutes(ground, family),
     ...laneRoutes(ground, family),
@@ -69,6 +70,7 @@ function rulesOf(ground: Ground, family: Family): readonly PlanRule[] {
   return [
     ...engineRules(family),
     ...identityRules(ground, family),
+    ...askingRules(ground, family),
     ...resolverRules(ground, family),
     ...nearRules(ground, family),
     ...lanRules(ground, family),

@@ -2,16 +2,21 @@
 // leaves nowhere (gate) and the plan says nothing of names. The way is chosen from what the machine has, and only a way
 // that its programs really use: systemd-resolved counts when resolv.conf leads to it.
 import { asksByName, namedServers } from "../plan/names.ts";
-import { linkName, priorities, stubAddress, tables } from "../plan/numbers.ts";
+import { firstMetric, linkName, markMask, marks, priorities, stubAddress, tables } from "../plan/numbers.ts";
 import type { Exit } from "../plan/exit.ts";
-import type { PlanDns, PlanRule } from "../plan/plan.ts";
+import type { Facts } from "../plan/facts.ts";
+import type { PlanDns, PlanRoute, PlanRule } from "../plan/plan.ts";
 import { claims } from "../contract/name.ts";
 import type { Policy } from "../contract/policy.ts";
 import { covers, hostPrefix, familyOf } from "../contract/prefix.ts";
 import type { Address, Family } from "../contract/prefix.ts";
+import { waysTo } from "./bypass.ts";
 import type { Ground } from "./ground.ts";
 import { laneOf } from "./lanes.ts";
+import { directServers } from "./name-lanes.ts";
 import { has } from "./prefix-set.ts";
+import { outOf } from "./tunnel.ts";
+import { lanOf } from "./uplinks.ts";
 
 /** RFC 1035, RFC 7858, RFC 9250. Names over HTTPS cannot be told from any other HTTPS. */
 export const dnsPorts = [
@@ -38,6 +43,30 @@ export function resolverRules(ground: Ground, family: Family): readonly PlanRule
     );
 }
 
+/** What our resolver asks for the direct lane goes to these servers by an uplink, and nowhere else. */
+export function askingRules(ground: Ground, family: Family): readonly PlanRule[] {
+  if (askedDirectly(ground, family).length === 0) return [];
+  const asking = { value: marks.direct, mask: markMask };
+  const { asking: priority, askingStop } = priorities;
+  return [
+    { family, priority, mark: asking, action: { kind: "lookup", table: tables.names } },
+    { family, priority: askingStop, mark: asking, action: { kind: "unreachable" } },
+  ];
+}
+
+/** Host routes: a route that a network pushed into main does not move them (TunnelVision). */
+export function askingRoutes(ground: Ground, family: Family): readonly PlanRoute[] {
+  return askedDirectly(ground, family).flatMap((server) =>
+    waysTo(ground, server).map((way, i) => outOf(way, tables.names, hostPrefix(server), firstMetric + i)),
+  );
+}
+
+/** Whom our resolver may ask for the direct lane. */
+export function askedDirectly(ground: Ground, family: Family): readonly Address[] {
+  if (!ground.direct) return [];
+  return ground.names.direct.filter((server) => familyOf(server) === family);
+}
+
 /** By the LAN, or by a rule for whoever and whatever: it might catch somebody who asks. */
 function isClaimed({ lan, lanes }: Ground, server: Address): boolean {
   if (lan.some((l) => covers(l.prefix, server))) return true;
@@ -54,20 +83,42 @@ function isOfNode(ground: Ground, server: Address): boolean {
 }
 
 /**
- * Whom our own resolver asks for a name: the servers of its domain (the longest that covers it), else policy's, else the
- * node's. `inside`: from an inside address, which goes through the tunnel whatever else the mode or a rule says.
+ * `by` inside: from an inside address, which goes through the tunnel whatever else the mode or a rule says; direct: under
+ * the direct mark; routing: as anybody's question.
  */
-export function upstreamOf(
-  policy: Policy,
-  exit: Exit,
-  name: string | null,
-): readonly { readonly address: Address; readonly inside: boolean }[] {
-  const named = (servers: readonly Address[]) => servers.map((address) => ({ address, inside: false }));
+export interface Upstream {
+  readonly address: Address;
+  readonly by: "inside" | "direct" | "routing";
+}
+
+/**
+ * Whom our own resolver asks for a name: the servers of its domain (the longest that covers it), else policy's, else the
+ * node's.
+ */
+export function upstreamOf(policy: Policy, exit: Exit, name: string | null): readonly Upstream[] {
+  const named = (servers: readonly Address[]) => servers.map((address) => ({ address, by: "routing" }) as const);
   const domains = (policy.dns.domains ?? []).filter(({ domain }) => name !== null && claims(domain, name));
   const [longest] = [...domains].sort((a, b) => b.domain.length - a.domain.length);
   if (longest !== undefined) return named(longest.servers);
   if (policy.dns.servers.length > 0) return named(policy.dns.servers);
-  return exit.dns.map((address) => ({ address, inside: true }));
+  return exit.dns.map((address) => ({ address, by: "inside" }));
+}
+
+/**
+ * Whom our own resolver asks for a program of this lane: the servers of a name's domain as everybody does, for they alone
+ * know it; else policy's or the uplink's directly, or policy's that are not near or the node's through the tunnel.
+ */
+export function upstreamBy(
+  lane: "direct" | "tunnel",
+  { policy, exit, facts }: { readonly policy: Policy; readonly exit: Exit; readonly facts: Facts },
+  name: string | null,
+): readonly Upstream[] {
+  if (name !== null && (policy.dns.domains ?? []).some(({ domain }) => claims(domain, name)))
+    return upstreamOf(policy, exit, name);
+  if (lane === "direct") return directServers(policy, facts).map((address) => ({ address, by: "direct" }));
+  const near = lanOf(policy, facts).map((l) => l.prefix);
+  const far = policy.dns.servers.filter((server) => !near.some((prefix) => covers(prefix, server)));
+  return (far.length > 0 ? far : exit.dns).map((address) => ({ address, by: "inside" }));
 }
 
 /** systemd-resolved's stub and proxy (systemd-resolved.service(8)). */

@@ -13,6 +13,7 @@ import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
 import { arpSenders, arpTargets, dhcpOut, neighboursOut, noAddress } from "./link-local.ts";
+import { askingLines, nameChains3, nameLines3 } from "./name-gate.ts";
 import {
   accept,
   acceptCounted,
@@ -41,6 +42,7 @@ export function egressChains(ground: Ground, devices: EgressDevices): readonly N
       ...(ground.adapter ? [accept("into the tunnel: lock 2 has judged", oif(linkName))] : []),
       ...innerPorts(ground).map((port) => accept("a port of a bridge inside this machine", oif(port))),
       ...sourceRouted3,
+      ...nameLines3(ground),
       ...families.flatMap((family) =>
         ground.inside[family].map((own) => drop("inside addresses stay inside (P6)", saddr(own))),
       ),
@@ -52,7 +54,12 @@ export function egressChains(ground: Ground, devices: EgressDevices): readonly N
       drop("nothing else leaves (P1)"),
     ],
   };
-  return [...sharedChains3(ground), ...ground.links.map((link, i) => linkLines(ground, link, i)), egress];
+  return [
+    ...sharedChains3(ground),
+    ...nameChains3(ground),
+    ...ground.links.map((link, i) => linkLines(ground, link, i)),
+    egress,
+  ];
 }
 
 /** IEEE 802: ARP, and 802.1X by which Wi-Fi renews its keys; neither can go further than the link. */
@@ -95,6 +102,7 @@ function linkLines(ground: Ground, link: OutsideLink, place: number): NftChain {
             acceptCounted("answers lock 2 has marked (P6)", mark(marks.reply), saddr(source)),
           )
         : []),
+      ...askingLines(ground, link, own),
       ...outsideQueries(ground, drop),
       ...lanes.near,
       ...lan.flatMap((l) => [

@@ -20,6 +20,7 @@ import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
 import { dhcpIn, dhcpOut, neighboursIn, neighboursOut } from "./link-local.ts";
+import { askedAnswers, askingLines, nameChains2, nameHooks, nameLines2 } from "./name-gate.ts";
 import {
   accept,
   chain,
@@ -53,6 +54,7 @@ export function inetChains(ground: Ground): readonly NftChain[] {
   return [
     ...(welcome ? [chain("answer", answer(ground))] : []),
     ...sharedChains2(ground),
+    ...nameChains2(ground),
     ...ground.links.map((link, i) => chain(linkChain(i), linkLines(ground, link))),
     ...(ground.open ? [chain("tunnel", tunnelLines(ground))] : []),
     ...(inner.length > 0 ? [chain("from_inner", fromInner(ground)), chain("to_inner", toInner(ground))] : []),
@@ -60,6 +62,7 @@ export function inetChains(ground: Ground): readonly NftChain[] {
     base("input", "input", 0, input(ground)),
     base("forward", "forward", 0, forward(inner)),
     base("output", "output", 0, output(ground, welcome)),
+    ...nameHooks(ground),
   ];
 }
 
@@ -106,6 +109,7 @@ function input(ground: Ground): readonly NftRule[] {
     ...ground.lan
       .filter((l) => !l.inner)
       .map((l) => accept("LAN: callers on their own link", iif(l.link), saddr(l.prefix))),
+    ...ground.links.flatMap((link) => askedAnswers(ground, link)),
     ...(ground.direct ? directIn(ground) : []),
     drop("nobody else comes in"),
   ];
@@ -156,6 +160,7 @@ export function spoken(ground: Ground, welcome: boolean): readonly NftRule[] {
   const note = "the engine's packets to the node, and to nobody else (P2)";
   return [
     ...sourceRouted,
+    ...nameLines2(ground),
     accept("this machine to itself", oif("lo")),
     ...(ground.open ? intoTunnel(ground) : []),
     drop("into the tunnel: closed", oif(linkName)),
@@ -202,6 +207,7 @@ function linkLines(ground: Ground, link: OutsideLink): readonly NftRule[] {
   const lan = ground.lan.filter((l) => l.link === link.name);
   const lanes = laneLines2(ground, link);
   return [
+    ...askingLines(ground, link, null),
     ...outsideQueries(ground, reject),
     ...lanes.near,
     ...lan.flatMap((l) => [

@@ -24,6 +24,7 @@ import { discoveryOf, sourceRouted3 } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { dhcpOut, neighboursOut } from "./link-local.ts";
+import { nameChains2, nameChains3, nameHooks, nameLines3 } from "./name-gate.ts";
 import {
   accept,
   arpSaddr,
@@ -51,12 +52,14 @@ export function onlyInetChains(ground: Ground): readonly NftChain[] {
   return [
     ...(welcome ? [chain("answer", answer(ground))] : []),
     ...sharedChains2(ground),
+    ...nameChains2(ground),
     chain("outside", outside(ground, laneLines2(ground, null), reject)),
     ...(ground.open ? [chain("tunnel", tunnelLines(ground))] : []),
     base("prerouting", "prerouting", -300, prerouting(ground)),
     base("input", "input", 0, input(ground)),
     base("forward", "forward", 0, forward(ground)),
     base("output", "output", 0, [...spoken(ground, welcome), jump("outside", "outside"), drop("nothing is left")]),
+    ...nameHooks(ground),
   ];
 }
 
@@ -64,6 +67,7 @@ export function onlyEgressChains(ground: Ground, devices: EgressDevices): readon
   const own = families.flatMap((family) => ground.inside[family]);
   return [
     ...sharedChains3(ground),
+    ...nameChains3(ground),
     chain("outside", outside(ground, laneLines3(ground, null, null), drop)),
     {
       name: "egress",
@@ -73,6 +77,7 @@ export function onlyEgressChains(ground: Ground, devices: EgressDevices): readon
         ...(ground.adapter ? [accept("into the tunnel: lock 2 has judged", oif(linkName))] : []),
         ...innerPorts(ground).map((port) => accept("a port of a bridge inside this machine", oif(port))),
         ...sourceRouted3,
+        ...nameLines3(ground),
         ...own.map((inside) => drop("inside addresses stay inside (P6)", saddr(inside))),
         ...own
           .filter((inside) => familyOf(inside) === 4)

@@ -11,6 +11,8 @@ import { appGroups } from "./apps.ts";
 import type { AppGroups } from "./apps.ts";
 import { laneOf, lanesOf } from "./lanes.ts";
 import type { LaneSet } from "./lanes.ts";
+import { nameLanesOf } from "./name-lanes.ts";
+import type { NameLanes } from "./name-lanes.ts";
 import { mtuOf } from "./tunnel.ts";
 import { lanOf, outsideLinksOf, waysOf } from "./uplinks.ts";
 import type { LanPrefix, OutsideLink, Way } from "./uplinks.ts";
@@ -41,6 +43,8 @@ export interface Ground extends Request {
   readonly endpoints: readonly Exit["endpoint"][];
   /** Resolvers that policy names, or else the node; in mode "only" the machine's own are left alone. */
   readonly resolvers: readonly Address[];
+  /** Programs whose names go another lane than the machine's. */
+  readonly names: NameLanes;
   /** Packets may enter the tunnel. */
   readonly open: boolean;
   /** The direct lane leaves: in every state but while connecting; in mode "only" always. */
@@ -82,6 +86,7 @@ export function groundOf(wanted: Request): Ground {
     carries,
     endpoints: [exit, ...previous].filter((e) => e !== null).map((e) => e.endpoint),
     resolvers: resolversOf({ ...request, exit }, carries, lanes),
+    names: nameLanesOf({ ...request, ...lanes }),
     open,
     direct: only || state !== "connecting",
     adapter: exit !== null && (state !== "locked" || facts.links.some((l) => l.name === linkName)),

@@ -173,4 +173,22 @@ describe("rules by name", () => {
     expect(lines).toContain("names.shared address=203.0.113.1 name=b.example other=a.example");
     expect(lines.filter((line) => line.startsWith("rule."))).toEqual(["rule.idle rule=two"]);
   });
+
+  test("of programs are said to go as everybody's where nobody can tell whose they are", () => {
+    const apps = [{ kind: "executable", path: "/usr/bin/curl" }] as const;
+    const can = { ...dualStack.features, appMarks: "bpf", redirects: true } as const;
+    const lines = (lane: "direct" | "tunnel", features: typeof dualStack.features, resolver: object = {}) => {
+      const facts = { ...dualStack, features, resolver: { ...dualStack.resolver, ...resolver } };
+      const rules = [rule("one", lane, { apps: [...apps] })];
+      const all = notes(request(facts, "connected", { policy: policy({ rules }) })).map(printNote);
+      return all.filter((line) => line.startsWith("names."));
+    };
+    expect(lines("direct", can, { ownServers: [{ link: null, servers: ["192.0.2.53"] }] })).toEqual([]);
+    expect(lines("direct", can, { ownServers: [], asksForAll: "nss-resolve" })).toEqual([
+      "names.for-all by=nss-resolve",
+      "names.nobody-direct",
+    ]);
+    expect(lines("direct", { ...can, redirects: false })).toContain("names.not-led");
+    expect(lines("tunnel", can, { asksForAll: "nscd" })).toEqual([]);
+  });
 });

@@ -10,6 +10,7 @@ import { ranges } from "../plan/numbers.ts";
 import { families, groundOf } from "./ground.ts";
 import type { Ground, Request } from "./ground.ts";
 import { dnsOf } from "./dns.ts";
+import { apartOf, directServers } from "./name-lanes.ts";
 import { ruleNotes } from "./lint-rules.ts";
 import { outranking, rivals } from "./takeover.ts";
 import { unapprovedOf } from "./uplinks.ts";
@@ -26,6 +27,7 @@ export function notes(request: Request): readonly Note[] {
     // a rule is judged by what is written; what names were answered with comes and goes
     ...ruleNotes(groundOf({ ...request, facts: { ...request.facts, names: [] } })),
     ...sharedNames(request),
+    ...nameLaneNotes(ground),
     ...(ground.exit === null ? [] : exitNotes(ground)),
     ...formNotes(ground),
     ...ground.facts.others.filter((o) => !o.excludes).map((o) => note("vpn.beside", { name: o.name })),
@@ -95,6 +97,19 @@ function sharedNames({ policy, facts }: Request): readonly Note[] {
 }
 
 const shownNames = 16;
+
+/** Programs whose names should go another lane than the machine's, and what keeps them from it here. */
+function nameLaneNotes(ground: Ground): readonly Note[] {
+  const apart = apartOf(ground).filter(({ lane }) => lane !== "block");
+  if (apart.length === 0) return [];
+  const { resolver, features } = ground.facts;
+  const nobody = apart.some(({ lane }) => lane === "direct") && directServers(ground.policy, ground.facts).length === 0;
+  return [
+    ...(features.redirects === true ? [] : [note("names.not-led", {})]),
+    ...(resolver.asksForAll === undefined ? [] : [note("names.for-all", { by: resolver.asksForAll })]),
+    ...(nobody ? [note("names.nobody-direct", {})] : []),
+  ];
+}
 
 function exitNotes(ground: Ground): readonly Note[] {
   const carried = ground.exit?.allowedIps ?? [];

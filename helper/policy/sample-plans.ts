@@ -72,7 +72,26 @@ const selective: readonly PolicyRule[] = [
   },
   { id: "ping", name: "ping", match: { protocol: "icmp" }, lane: "direct" },
 ];
-const marking = (facts: Facts): Facts => ({ ...facts, features: { ...facts.features, appMarks: "bpf" } });
+const marking = (facts: Facts): Facts => ({
+  ...facts,
+  features: { ...facts.features, appMarks: "bpf", redirects: true },
+});
+
+/** Names by lane: a program around the tunnel, one blocked, one inside as everybody; asked at home and at the provider's. */
+const byLane: readonly PolicyRule[] = [
+  { id: "bank", name: "", match: { apps: [{ kind: "executable", path: "/usr/bin/bank" }] }, lane: "direct" },
+  { id: "toy", name: "", match: { apps: [{ kind: "executable", path: "/usr/bin/toy" }] }, lane: "block" },
+  { id: "work", name: "", match: { apps: [{ kind: "executable", path: "/usr/bin/work" }] }, lane: "tunnel" },
+];
+const told: Facts = {
+  ...marking(dualStack),
+  resolver: {
+    ...dualStack.resolver,
+    ownServers: [
+      { link: "eth0", servers: [address("192.168.1.1"), address("203.0.113.53"), address("2001:db8:53::53")] },
+    ],
+  },
+};
 
 const inForm = (form: Form): Partial<Request> => ({ policy: policy({ form, rules: [...rules] }) });
 
@@ -165,6 +184,12 @@ export const samplePlans: Readonly<Record<string, Request>> = {
   "by-name-locked": request(asked, "locked", { policy: policy({ rules: [...byName] }) }),
   "by-name-unasked": request(dualStack, "connected", { policy: policy({ rules: [...byName] }) }),
   "by-name-only": request(asked, "connected", { policy: policy({ mode: "only", rules: [...byName] }) }),
+  "names-by-lane-connected": request(told, "connected", { policy: policy({ rules: [...byLane] }) }),
+  "names-by-lane-locked": request(told, "locked", { policy: policy({ rules: [...byLane] }) }),
+  "names-by-lane-named": request(told, "connected", {
+    policy: policy({ rules: [...byLane], dns: { servers: [address("198.51.100.53")] } }),
+  }),
+  "names-by-lane-only": request(told, "connected", { policy: policy({ mode: "only", rules: [...byLane] }) }),
   "split-names": request(dualStack, "connected", {
     policy: policy({
       rules: [{ id: "corp", name: "", match: { destination: [prefix("198.51.100.0/24")] }, lane: "direct" }],

@@ -3,6 +3,7 @@ import fc from "fast-check";
 
 import { formSchema } from "../contract/policy.ts";
 import type { App, Policy, PolicyMatch, PortRange } from "../contract/policy.ts";
+import type { Address } from "../contract/prefix.ts";
 import type { Facts, RouteFact } from "../plan/facts.ts";
 import type { PlanState } from "../plan/plan.ts";
 import type { Request } from "./ground.ts";
@@ -73,8 +74,10 @@ export const anyFacts: fc.Arbitrary<Facts> = fc
     ipv6: fc.boolean(),
     devicePrefix: fc.boolean(),
     appMarks: fc.constantFrom("bpf" as const, "bpf" as const, "none" as const),
+    redirects: fc.boolean(),
+    ownServers: fc.subarray(["192.168.1.1", "203.0.113.53", "2001:db8:53::53"] as string[] as Address[]),
   })
-  .map(({ links, there, routes, ipv6, devicePrefix, appMarks }) => {
+  .map(({ links, there, routes, ipv6, devicePrefix, appMarks, redirects, ownServers }) => {
     const kept = kinds.flatMap((kind, i) => {
       const spec = links[i];
       // a port without its bridge is none
@@ -86,7 +89,11 @@ export const anyFacts: fc.Arbitrary<Facts> = fc
       routes.filter((r) => names.includes(r.legs[0]?.dev ?? "")),
       ipv6,
     );
-    return { ...facts, features: { ...facts.features, devicePrefix, appMarks } };
+    return {
+      ...facts,
+      features: { ...facts.features, devicePrefix, appMarks, redirects },
+      resolver: { ...facts.resolver, ownServers: [{ link: null, servers: ownServers }] },
+    };
   });
 
 const sourcesOfRules = ["172.17.0.0/16", "192.168.1.0/24", "0.0.0.0/2", "10.0.0.0/8", "fd12:3456::/64", "::/0"];

@@ -129,6 +129,8 @@ function unlike(state: State, marks: string): Finding {
 function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   const { wanted, machine, bare, policy } = state;
   if (isOwn(packet) || !ordinary(packet)) return null;
+  // what becomes of names that are led elsewhere is said by lane (name-arrivals.ts)
+  if (wanted.names.laneOf(packet) !== null) return null;
   const walked = walk(machine, packet);
   const { end, steps } = walked;
   const inTunnel = end.kind === "left" && machine.links.get(end.device)?.tunnel === true;

@@ -48,5 +48,5 @@ function agree(state: State, cubes: readonly Cube[], one: Machine, other: Machin
 
 function fateOf(end: End): string {
   if (end.kind === "left") return `left by ${end.device} via ${end.gateway ?? ""}`;
-  return end.kind === "delivered" ? "delivered" : "goes nowhere";
+  return end.kind === "delivered" ? `delivered ${end.stub ?? ""}` : "goes nowhere";
 }

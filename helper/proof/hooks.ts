@@ -4,6 +4,7 @@ import type { Prefix } from "../contract/prefix.ts";
 import type { NftChain, NftMatch, NftRule, NftTable } from "../plan/nft.ts";
 import { multicast4, multicast6, oneOf, broadcast4 } from "./fib.ts";
 import { localTable, type Machine } from "./machine.ts";
+import { redirected } from "./redirected.ts";
 import { anyCt, ctStates, first, standIn, type Packet, type Part, type PrefixSet, type StandIn } from "./packet.ts";
 
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting" | "egress";
@@ -21,49 +22,53 @@ export interface HookStep {
   readonly chain: string;
   /** null: the chain's policy decided */
   readonly rule: NftRule | null;
-  readonly verdict: "accept" | "drop" | "reject" | "set-mark";
+  readonly verdict: "accept" | "drop" | "reject" | "set-mark" | "redirect";
 }
 
 export interface Passed {
   readonly verdict: "accept" | "drop" | "reject";
   /** a `type route` chain changed the mark: the route is asked again (2.4) */
   readonly reroute: boolean;
+  /** led to this machine itself, at this port */
+  readonly redirect: number | null;
 }
 
 /** Runs a hook; `seen` is told each rule that decided something. */
 export function runHook(machine: Machine, packet: Packet, at: At, seen: (step: HookStep) => void): Passed {
   const lines = linesAt(machine.nft, at, packet);
-  if (lines.base.length === 0) return passed.accept[0];
+  if (lines.base.length === 0) return passedAs("accept", false, null);
   return packet.summed(lines, (asked) => runLines(machine, asked, at, lines, seen));
 }
 
 function runLines(machine: Machine, packet: Packet, at: At, lines: Lines, seen: (step: HookStep) => void): Passed {
   let reroute = false;
+  let redirect: number | null = null;
+  let asked = packet;
   for (const { table, chain } of lines.base) {
     const remarks = chain.base?.type === "route";
-    const run: Run = { machine, packet, at, table, lines, seen, remarks, marked: { yes: false } };
+    // who is led elsewhere is decided by the first packet of a connection
+    if (chain.base?.type === "nat" && !asked.ct(ctStates.new)) continue;
+    const run: Run = { machine, packet: asked, at, table, lines, seen, remarks, marked: { yes: false } };
     const verdict = runChain(run, chain) ?? policyOf(run, chain);
     if (remarks && run.marked.yes) reroute = true;
-    if (verdict !== "accept") return passed[verdict][reroute ? 1 : 0];
+    if (typeof verdict === "number") {
+      redirect = verdict;
+      // the chains behind see where it goes now, and the device of before
+      asked = redirected(asked, redirect);
+    } else if (verdict !== "accept") return passedAs(verdict, reroute, redirect);
   }
-  return passed.accept[reroute ? 1 : 0];
+  return passedAs("accept", reroute, redirect);
 }
 
 /** The same answer is the same value: so ways to it can be told to be one. */
-const passed = {
-  accept: [
-    { verdict: "accept", reroute: false },
-    { verdict: "accept", reroute: true },
-  ],
-  drop: [
-    { verdict: "drop", reroute: false },
-    { verdict: "drop", reroute: true },
-  ],
-  reject: [
-    { verdict: "reject", reroute: false },
-    { verdict: "reject", reroute: true },
-  ],
-} as const satisfies Readonly<Record<Passed["verdict"], readonly [Passed, Passed]>>;
+function passedAs(verdict: Passed["verdict"], reroute: boolean, redirect: number | null): Passed {
+  const key = `${verdict} ${reroute} ${redirect ?? ""}`;
+  let value = passed.get(key);
+  if (value === undefined) passed.set(key, (value = { verdict, reroute, redirect }));
+  return value;
+}
+
+const passed = new Map<string, Passed>();
 
 interface Run {
   readonly machine: Machine;
@@ -205,8 +210,8 @@ function policyOf(run: Run, chain: NftChain): "accept" | "drop" {
   return policy;
 }
 
-/** undefined: fell off the end, or returned. */
-function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | undefined {
+/** undefined: fell off the end, or returned; a number: led to this port. */
+function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | number | undefined {
   const lines = run.lines.left.get(chain) ?? [];
   // who asks whether the mark was changed must see every line that sets it
   const verdict = run.remarks
@@ -216,7 +221,7 @@ function runChain(run: Run, chain: NftChain): "accept" | "drop" | "reject" | und
 }
 
 /** undefined: the next line decides. */
-function runLine(run: Run, chain: NftChain, line: Line): "accept" | "drop" | "reject" | "return" | undefined {
+function runLine(run: Run, chain: NftChain, line: Line): "accept" | "drop" | "reject" | "return" | number | undefined {
   const { verdict } = line.rule;
   if (!allHold(run, line)) return undefined;
   if (verdict.kind === "return") return "return";
@@ -225,6 +230,7 @@ function runLine(run: Run, chain: NftChain, line: Line): "accept" | "drop" | "re
     return target === undefined ? undefined : runChain(run, target);
   }
   run.seen({ hook: run.at.hook, table: run.table.name, chain: chain.name, rule: line.rule, verdict: verdict.kind });
+  if (verdict.kind === "redirect") return verdict.port;
   if (verdict.kind !== "set-mark") return verdict.kind;
   // nf_route_table_hook compares: what was so before is not routed again
   if (run.remarks && !run.packet.mark(verdict.mask, verdict.value)) run.marked.yes = true;

@@ -52,6 +52,8 @@ export function needs(state: State): Looked {
       const { end } = walk(state.machine, packet, routing);
       if (end.kind === "left" || end.kind === "delivered") return undefined;
       if (need.optional === true && state.wanted.lane(packet).lane === "block") return undefined;
+      // our own resolver, as far as it asks for one lane alone
+      if (state.wanted.names.stubs.some((stub) => stub.is(packet))) return undefined;
       const { machine } = state;
       findings.push({
         property: need.property,

@@ -11,6 +11,7 @@ import { concrete } from "./concrete.ts";
 import { forwarded, identities, noEntry } from "./entries.ts";
 import { leaks, promiseBroken, type Finding, type Looked, type Property } from "./leaks.ts";
 import { memberOf } from "./member.ts";
+import { namesByLane } from "./name-arrivals.ts";
 import { needs } from "./needs.ts";
 import type { Packet, PacketValue } from "./packet.ts";
 import { statesOf, type State } from "./state.ts";
@@ -141,7 +142,7 @@ function holds(state: State): Counterexample | Held {
 }
 
 function checksOf(state: State): ((state: State) => Looked)[] {
-  const always = [needs, noLoop, localNetwork, noEntry, forwarded];
+  const always = [needs, noLoop, localNetwork, noEntry, forwarded, namesByLane];
   return state.name === "connected" ? [...always, names, lanes, tunnelGate, identities] : always;
 }
 

@@ -10,10 +10,12 @@ import { lookup, multicast4, multicast6, broadcast4, takenApart, type Decision, 
 import { runHook, type At, type HookStep } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
 import { first, type Packet } from "./packet.ts";
+import { redirected } from "./redirected.ts";
 import { chooseSource, select6 } from "./source.ts";
 
 export type End =
-  | { readonly kind: "delivered" }
+  /** `stub`: led to this port of this machine, wherever it was bound for */
+  | { readonly kind: "delivered"; readonly stub?: number }
   /** `gateway` null: to the neighbour itself; undefined: any, the route was not asked */
   | { readonly kind: "left"; readonly device: string; readonly gateway: Address | null | undefined }
   | { readonly kind: "dropped"; readonly at: string }
@@ -71,6 +73,7 @@ function fromSocket(run: Run): End {
   if (way.kind === "refused") return way;
   const output = hook(run, { hook: "output", iif: null, oif: outName(machine, way) });
   if (output.verdict !== "accept") return dropped(output.verdict, "output");
+  if (output.redirect !== null) return ledHere(run, device, output.redirect);
   if (output.reroute) {
     // 2.4, 2.7: asked again with the new mark and the source already chosen; no way then drops the packet. IPv4 does not say
     // whose it is (ip_route_me_harder sets no flowi4_uid; ip6_route_me_harder does): for rules by owner it is root's
@@ -83,6 +86,32 @@ function fromSocket(run: Run): End {
   // what a socket bound to lo sends comes back by it
   if (way.kind === "local" || machine.links.get(way.device)?.loopback === true) return into(run, outName(machine, way));
   return leave(run, way.device, way.gateway);
+}
+
+/**
+ * Led to a loopback address, and routed again (nf_nat_ipv4_local_fn). A socket bound to a device keeps to it, and without
+ * lo the address is anybody's: both would leave (B).
+ */
+function ledHere(asked: Run, device: string | null, port: number): End {
+  const run = { ...asked, packet: redirected(asked.packet, port) };
+  const way = wayHere(run, device);
+  if (way.kind === "refused") return way;
+  const post = hook(run, { hook: "postrouting", iif: null, oif: outName(run.machine, way) });
+  if (post.verdict !== "accept") return dropped(post.verdict, "postrouting");
+  if (way.kind === "out" && run.machine.links.get(way.device)?.loopback !== true)
+    return leave(run, way.device, way.gateway);
+  const end = into(run, outName(run.machine, way));
+  return end.kind === "delivered" ? { kind: "delivered", stub: port } : end;
+}
+
+function wayHere(run: Run, device: string | null): Way {
+  if (run.routing.kind === "any") return route(run, { iif: null, oif: device, sourceKnown: true, kernel: false });
+  const links = [...run.machine.links.values()];
+  const lo = links.find((l) => l.loopback);
+  const outs = links.filter((l) => !l.loopback && (device === null || l.name === device));
+  const ways = outs.map(({ name }): Way => ({ kind: "out", device: name, gateway: undefined }));
+  if (device !== null && device !== lo?.name) return ways[0] ?? { kind: "refused", errno: "ENODEV" };
+  return lo?.up === false ? run.packet.choose("led without lo", [{ kind: "local" }, ...ways]) : { kind: "local" };
 }
 
 /** A packet that comes in on a device, or over lo from this machine. */

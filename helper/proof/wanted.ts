@@ -9,6 +9,7 @@ import type { PlanApps } from "../plan/plan.ts";
 import { linkName, markMask, marks } from "../plan/numbers.ts";
 import { broadcast4, oneOf } from "./fib.ts";
 import { mainTable, ownRoute } from "./machine.ts";
+import { nameWish, type NameWish } from "./name-wish.ts";
 import { ctStates, type Packet, type PrefixSet } from "./packet.ts";
 import { isBlind, isNarrow, marksOf, ruleMatches, ruleQuestions, saysOfLan, type RuleQuestions } from "./rule-wish.ts";
 import { set } from "./rule-wish.ts";
@@ -45,6 +46,8 @@ export interface Wanted {
   isInside(side: "source" | "destination", packet: Packet): boolean;
   isOutside(side: "source" | "destination", packet: Packet): boolean;
   isWelcome(packet: Packet, way: "in" | "out"): boolean;
+  /** Programs whose names go another lane than the machine's. */
+  readonly names: NameWish;
   readonly lan: readonly LanPrefix[];
   /** What the tunnel carries: of these families, and of these the node's own list. */
   carries(packet: Packet): boolean;
@@ -96,6 +99,9 @@ export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps 
   const endpoint = set("endpoint", [hostPrefix(exit.endpoint.address)]);
   const carried = set("carried", exit.allowedIps);
   const told = marksOf(policy, apps);
+  const names = nameWish(policy, facts, apps, told.ofRule);
+  const namesBeside = names.lanes.size === 0 ? undefined : asOne((packet) => names.laneOf(packet) !== null);
+  const asksBeside = names.lanes.size === 0 ? undefined : asOne(names.isAsking);
   const rules = policy.rules.map((rule, place) => ruleQuestions(rule, place, lanSet, told.ofRule[place] ?? [], inside));
   const only = policy.mode === "only";
   // mode "only" leaves names to the machine until policy names who is asked
@@ -182,8 +188,9 @@ export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps 
       ...rules.flatMap((rule) => [rule.source, rule.destination, rule.near]),
       ...welcomes.map((w) => w.callers),
       ...lan.map((l) => oneOf(l.prefix)),
+      ...(names.lanes.size === 0 ? [] : names.questions),
     ],
-    ...{ lane, isQuery, isEngine, isLan, isWelcome, lan, carried },
+    ...{ lane, isQuery, isEngine, isLan, isWelcome, lan, carried, names },
     ...{ marks: told.marks, confused: told.confused },
     isFromNode: (packet) =>
       packet.source(endpoint) && udp(packet) && packet.sport(exit.endpoint.port, exit.endpoint.port),
@@ -201,6 +208,9 @@ export function wantedOf(wish: Policy, facts: Facts, exit: Exit, apps: PlanApps 
       if (packet.carries === "other") return only || packet.ethertype(etherTypeEapol) ? "neighbours" : null;
       // K: what is source-routed goes elsewhere than it says
       if (packet.family === 4 ? packet.flag("lsrr") || packet.flag("ssrr") : packet.flag("routing-header")) return null;
+      // they are led to us, or refused; what we ask in their stead goes to whom the lane names
+      if (namesBeside?.(packet) === true) return null;
+      if (asksBeside?.(packet) === true) return "direct";
       // fragments show no port (4.18): mark, address and protocol are what the engine is known by
       if (toNode(packet)) return "engine";
       if (isOfNeighbours(packet)) return "neighbours";

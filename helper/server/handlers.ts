@@ -5,7 +5,7 @@ import type { AppsStanding } from "../kernel/kernel.ts";
 import type { Lists } from "../nodes/lists.ts";
 import type { Store } from "../nodes/store.ts";
 import { notes, printNote } from "../policy/lint.ts";
-import type { SessionFact } from "../plan/facts.ts";
+import type { Facts, SessionFact } from "../plan/facts.ts";
 import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
 import { check, cutNote, proveNow, wouldCut } from "../tunnel/judge.ts";
@@ -72,20 +72,22 @@ export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps & Asked
       if (done === undefined) return refuse("finding.unknown", { id });
       return grant({ done: [...done], left: [...(await tunnel.findings.list())] });
     },
-    apps: async () => grant(toldApps(await deps.kernel.apps())),
+    apps: async () => grant(toldApps(await deps.kernel.apps(), tunnel.live().facts)),
     reopen: async ({ apps }) => grant({ closed: await deps.kernel.reopen(apps) }),
     leaks: async (params) => grant(await checkLeaks(deps, tunnel.live(), params)),
     reset: () => tunnel.reset(),
   };
 }
 
-function toldApps({ how, scripts, lost, apps }: AppsStanding): Apps {
+function toldApps({ how, scripts, lost, apps }: AppsStanding, facts: Facts | null): Apps {
   if (how === "none") return { mechanism: how, limits: ["unsupported"], apps: [] };
+  const hidden = facts?.resolver.asksForAll !== undefined || facts?.features.redirects !== true;
   return {
     mechanism: how,
     limits: [
       ...(scripts ? [] : ["script-path" as const]),
-      ...(["handed-over", "started-for", "kernel-sockets", "shared-resolver", "datagrams"] as const),
+      ...(["handed-over", "started-for", "kernel-sockets", "datagrams"] as const),
+      ...(hidden ? ["shared-resolver" as const] : []),
       ...(lost > 0 ? ["room" as const] : []),
     ],
     apps: apps.map((one) => ({

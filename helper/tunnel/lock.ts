@@ -32,7 +32,7 @@ export async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
   }
   const again = live.applied !== null && samePlan(live.applied.plan, plan.value);
   // after a crash who asks waits for an answer that may come yet; without the stub he is refused as well
-  const names = await deps.names.ready(deps.store.policy());
+  const names = await deps.names.ready(deps.store.policy(), facts);
   if (!names.ok) deps.log("names not answered", names.refusal.data);
   const { commands } = await apply(deps, live, { node, exit, plan: plan.value, names: namesOf(facts) });
   return { kind: "locked", mended: again && commands.length > 0 };
@@ -42,9 +42,9 @@ export async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
 export async function replan(deps: Deps, live: Live): Promise<Said> {
   const { applied } = live;
   if (applied === null) return { kind: "replanned", mended: false };
-  const names = await deps.names.ready(deps.store.policy());
-  if (!names.ok) return { kind: "refused", refusal: names.refusal };
   const facts = await readFacts(deps, live);
+  const names = await deps.names.ready(deps.store.policy(), facts);
+  if (!names.ok) return { kind: "refused", refusal: names.refusal };
   let planned = planOn(deps, live, applied, facts);
   if (!planned.ok && namesOf(facts) !== applied.names) {
     // what was answered since is not worth the tunnel

@@ -34,9 +34,16 @@ export function mayLeave(plan: Plan, exit: Exit, wish: Policy, facts: Facts): Le
     lan,
     lanes: lanesOf(plan, policy),
     resolvers: namedServers(policy),
+    asked: askedOf(plan),
     answers: policy.welcome.map((w) => ({ protocol: numberOf[w.protocol], port: w.port, to: w.from })),
   };
   return { links: devicesOf(links), allowed };
+}
+
+/** Whom our resolver asks for programs of the direct lane; not before the lane opens. */
+function askedOf({ routes, state }: Plan): NonNullable<WireAllowed["asked"]> {
+  if (state === "connecting") return [];
+  return [...new Set(routes.flatMap((r) => (r.table === tables.names ? [addressOf(r.prefix)] : [])))];
 }
 
 /** What the watch looks at, whatever the plan is. */

@@ -11,22 +11,23 @@ import type { Policy } from "../contract/policy.ts";
 import { type Address, addressOf, addressSchema, familyOf, parseAddress } from "../contract/prefix.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
 import { isAdmitted } from "../names/admit.ts";
-import { ask, type Server } from "../names/ask.ts";
+import type { Ask, Server } from "../names/ask.ts";
 import { openStub, type Stub, type StubDeps } from "../names/stub.ts";
 import { type Found, nameTable } from "../names/table.ts";
 import { readJsonFile, removeFile, writeJsonFile } from "../nodes/file.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts, NameFact } from "../plan/facts.ts";
 import { asksByName, rulesOf } from "../plan/names.ts";
-import { stubAddress } from "../plan/numbers.ts";
-import { upstreamOf } from "../policy/dns.ts";
+import { laneStubs, loopback, marks, stubAddress } from "../plan/numbers.ts";
+import { type Upstream, upstreamBy, upstreamOf } from "../policy/dns.ts";
+import { lanesToAnswer } from "../policy/name-lanes.ts";
 
 /** What the tunnel's orders ask of it. */
 export interface Names {
   /** What rules by name mean at this moment; the same array as long as it says the same. */
   known(): readonly NameFact[];
-  /** Listens where this policy asks by name, else no more. */
-  ready(policy: Policy): Promise<Answer<null>>;
+  /** Listens where this policy asks by name or by lane, else no more. */
+  ready(policy: Policy, facts: Facts): Promise<Answer<null>>;
   /** Names and addresses of `now` that `before` has not could not be laid. */
   takeBack(now: readonly NameFact[], before: readonly NameFact[]): void;
   /** Other names answered with this address. */
@@ -46,6 +47,7 @@ export interface NamesDeps {
   readonly runDir: string;
   readonly now: () => number;
   readonly log: StubDeps["log"];
+  readonly ask: Ask;
   readonly open?: typeof openStub;
 }
 
@@ -74,7 +76,7 @@ const none: readonly NameFact[] = [];
 export function openNames(deps: NamesDeps): LivingNames {
   const table = nameTable();
   const path = join(deps.runDir, file);
-  let stub: Stub | null = null;
+  const stubs = new Map<Listener, Stub>();
   let turn: Promise<unknown> = Promise.resolve();
   restore(path, table, deps);
 
@@ -108,14 +110,34 @@ export function openNames(deps: NamesDeps): LivingNames {
     }
   };
 
-  const servers = (name: string | null): readonly Server[] => {
-    const { exit } = deps.stands();
-    return exit === null
-      ? []
-      : upstreamOf(deps.policy(), exit, name).map(({ address, inside }) => ({
-          address,
-          from: inside ? insideOf(exit, address) : null,
-        }));
+  const servers =
+    (listener: Listener) =>
+    (name: string | null): readonly Server[] => {
+      const { exit, facts } = deps.stands();
+      if (exit === null || facts === null) return [];
+      const policy = deps.policy();
+      const all =
+        listener === "everybody" ? upstreamOf(policy, exit, name) : upstreamBy(listener, { policy, exit, facts }, name);
+      return all.map((one) => serverOf(one, exit));
+    };
+
+  const listen = async (listener: Listener): Promise<Stub> => {
+    const more = { servers: servers(listener), isMeant, place, ask: deps.ask, log: deps.log };
+    const opened: Stub[] = [];
+    try {
+      for (const { address, port } of places[listener]) {
+        const stub = await (deps.open ?? openStub)(address, port, more).catch((error: unknown) => {
+          // a machine without IPv6 has no ::1, and nobody is led there
+          if (address === loopback[6] && codeOf(error) === "EADDRNOTAVAIL") return undefined;
+          throw error;
+        });
+        if (stub !== undefined) opened.push(stub);
+      }
+    } catch (error) {
+      await Promise.all(opened.map((stub) => stub.close()));
+      throw error;
+    }
+    return { close: () => Promise.all(opened.map((stub) => stub.close())).then(() => undefined) };
   };
 
   const sweep = setInterval(() => {
@@ -133,30 +155,34 @@ export function openNames(deps: NamesDeps): LivingNames {
     return next;
   };
 
+  const end = async (listener: Listener): Promise<void> => {
+    const stub = stubs.get(listener);
+    stubs.delete(listener);
+    await stub?.close();
+  };
+
   const rest = (): Promise<void> =>
     inTurn(async () => {
-      await stub?.close();
-      stub = null;
+      for (const listener of listeners) await end(listener);
     });
 
   return {
     known: () => table.facts(isMeant),
-    ready: (policy) =>
+    ready: (policy, facts) =>
       inTurn(async () => {
-        if (!asksByName(policy)) {
-          // a policy that is only tried out does not end what the saved one needs
-          if (asksByName(deps.policy())) return grant(null);
-          await stub?.close();
-          stub = null;
-          return grant(null);
+        // a policy that is only tried out does not end what the saved one needs
+        const wanted = new Set([...listenersFor(policy, facts), ...listenersFor(deps.policy(), facts)]);
+        for (const listener of listeners) {
+          if (!wanted.has(listener)) await end(listener);
+          else if (!stubs.has(listener))
+            try {
+              stubs.set(listener, await listen(listener));
+            } catch (error) {
+              const [{ address, port } = none53] = places[listener];
+              return refuse("machine.names-port", { address, port, errno: codeOf(error) });
+            }
         }
-        try {
-          stub ??= await (deps.open ?? openStub)(stubAddress, port, { servers, isMeant, place, ask, log: deps.log });
-          return grant(null);
-        } catch (error) {
-          const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-          return refuse("machine.names-port", { address: stubAddress, port, errno: code });
-        }
+        return grant(null);
       }),
     takeBack(now, before) {
       const had = new Map(before.map((f) => [f.name, new Set(f.addresses)]));
@@ -180,6 +206,33 @@ export function openNames(deps: NamesDeps): LivingNames {
       await rest();
     },
   };
+}
+
+/** Who is answered: everybody who asks as the machine does, and programs that are led to us, by their lane. */
+type Listener = "everybody" | "direct" | "tunnel";
+const listeners: readonly Listener[] = ["everybody", "direct", "tunnel"];
+const none53 = { address: stubAddress, port };
+const both = (of: number) => ([4, 6] as const).map((family) => ({ address: loopback[family], port: of }));
+const places: Readonly<Record<Listener, readonly { readonly address: Address; readonly port: number }[]>> = {
+  everybody: [none53],
+  direct: both(laneStubs.direct),
+  tunnel: both(laneStubs.tunnel),
+};
+
+function listenersFor(policy: Policy, facts: Facts): readonly Listener[] {
+  return [...(asksByName(policy) ? (["everybody"] as const) : []), ...lanesToAnswer(policy, facts)];
+}
+
+function serverOf({ address, by }: Upstream, exit: Exit): Server {
+  return {
+    address,
+    from: by === "inside" ? insideOf(exit, address) : null,
+    mark: by === "direct" ? marks.direct : null,
+  };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 function insideOf(exit: Exit, to: Address): Address | null {

@@ -23,7 +23,7 @@ export async function plansFor(deps: Deps, live: Live, node: Id, policy: Policy)
   const facts = { ...read, lists: deps.lists.of(policy) };
   const blocked = machineRefusal(facts);
   if (blocked !== null) return blocked;
-  const names = await deps.names.ready(policy);
+  const names = await deps.names.ready(policy, facts);
   if (!names.ok) return names;
   // a name that nobody could be asked for is no wrong name
   if (!resolved.ok) return live.uplinks.length === 0 ? refuse("machine.no-uplink") : resolved;

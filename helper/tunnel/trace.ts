@@ -13,7 +13,8 @@ import { asksByName, rulesOf } from "../plan/names.ts";
 import { linkName } from "../plan/numbers.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printOperation } from "../plan/print.ts";
-import { upstreamOf } from "../policy/dns.ts";
+import { upstreamBy, upstreamOf } from "../policy/dns.ts";
+import { laneOfMark } from "../policy/name-lanes.ts";
 import { askedPort, type Explained, explain, type Ground, markOf, type Question, tellRoute } from "../proof/explain.ts";
 import { readFacts, standing } from "./ground.ts";
 import type { Deps } from "./live.ts";
@@ -36,7 +37,7 @@ export async function trace(
   tunnel: Tunnel,
   { question, policy, node }: Asked,
 ): Promise<Answer<Explanation>> {
-  const named = await addressesOf(deps, tunnel, question.to);
+  const named = await addressesOf(deps, tunnel, question);
   if (!named.ok) return named;
   const [destination] = named.value.addresses;
   if (destination === undefined) return refuse("node.name-not-found", { name: question.to });
@@ -76,17 +77,25 @@ export async function trace(
 async function addressesOf(
   deps: Deps,
   tunnel: Tunnel,
-  to: string,
+  { to, app }: TraceQuestion,
 ): Promise<Answer<{ addresses: Address[]; name: Explanation["name"] }>> {
   const address = parseAddress(to);
   if (address !== undefined) return grant({ addresses: [address], name: null });
   const { by, ...dns } = tunnel.status().dns;
-  const { applied } = tunnel.live();
+  const { applied, facts } = tunnel.live();
   const policy = deps.store.policy();
   const name = parseName(to);
   // our own resolver asks for it, and whom is what somebody wants to know
   const ours = applied !== null && asksByName(policy) && name !== undefined;
-  const servers = ours ? upstreamOf(policy, applied.exit, name).map((s) => s.address) : dns.servers;
+  const mark = app === undefined ? 0 : markOf(applied?.plan ?? null, app);
+  const lane = mark === 0 || facts === null ? null : laneOfMark(policy, facts, mark);
+  const asked = (): readonly Address[] => {
+    if (lane === "block") return [];
+    if (lane !== null && applied !== null && facts !== null)
+      return upstreamBy(lane, { policy, exit: applied.exit, facts }, name ?? null).map((s) => s.address);
+    return ours ? upstreamOf(policy, applied.exit, name).map((s) => s.address) : dns.servers;
+  };
+  const servers = asked();
   try {
     const addresses = [...(await deps.resolve(to))].slice(0, 64);
     return grant({ addresses, name: { name: to, servers: [...servers].slice(0, 32), by, addresses } });

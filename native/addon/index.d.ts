@@ -47,6 +47,8 @@ export declare function udpOpen(
   mark: number,
   address?: string,
 ): { fd: number; port: number };
+/** Marked, not connected. */
+export declare function tcpOpen(family: number, mark: number): number;
 export declare function unixListen(path: string, mode: number): number;
 export declare function peerCredentials(fd: number): { pid: number; uid: number; gid: number; groups: number[] };
 export declare function closeFd(fd: number): void;

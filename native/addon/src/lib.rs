@@ -145,6 +145,11 @@ pub fn udp_open(family: u8, port: u16, mark: u32, address: Option<String>) -> Re
 }
 
 #[napi]
+pub fn tcp_open(family: u8, mark: u32) -> Result<i32, String> {
+    Ok(done(socket::tcp(family, mark))?.into_raw_fd())
+}
+
+#[napi]
 pub fn unix_listen(path: String, mode: u32) -> Result<i32, String> {
     Ok(done(socket::unix(&path, mode))?.into_raw_fd())
 }

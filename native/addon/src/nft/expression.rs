@@ -40,6 +40,8 @@ const EXTHDR_PRESENT: u32 = 1;
 const FIB_RESULT_ADDRTYPE: u32 = 3;
 const FIB_DADDR: u32 = 2;
 const BYTEORDER_HTON: u32 = 1;
+/// NF_NAT_RANGE_PROTO_SPECIFIED (nf_nat.h)
+const NAT_PROTO_SPECIFIED: u32 = 2;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Expression {
@@ -86,6 +88,10 @@ pub enum Expression {
         kind: u32,
         code: u8,
     },
+    /// One word into register 1: the port in network order, before a redirect.
+    Port(u16),
+    /// To this machine itself, at the port in register 1.
+    Redirect,
     Foreign(String),
 }
 
@@ -113,7 +119,8 @@ fn name(expression: &Expression) -> &'static str {
         Expression::Exthdr { .. } => "exthdr",
         Expression::FibDaddrType => "fib",
         Expression::Counter { .. } => "counter",
-        Expression::Verdict { .. } => "immediate",
+        Expression::Verdict { .. } | Expression::Port(_) => "immediate",
+        Expression::Redirect => "redir",
         Expression::Reject { .. } => "reject",
         Expression::Foreign(_) => "foreign",
     }
@@ -179,6 +186,13 @@ fn write_data(m: &mut Message, expression: &Expression) {
         Expression::Reject { kind, code } => {
             m.network_word(1, *kind).attribute(2, &[*code]);
         }
+        Expression::Port(port) => {
+            m.network_word(1, REGISTER_1);
+            m.nested(2, |m| _ = m.attribute(NFTA_DATA_VALUE, &port.to_be_bytes()));
+        }
+        Expression::Redirect => {
+            m.network_word(1, REGISTER_1).network_word(3, NAT_PROTO_SPECIFIED);
+        }
         Expression::Foreign(_) => {}
     }
 }
@@ -231,6 +245,13 @@ fn read_data(name: &str, data: &Data) -> Option<Expression> {
             let verdict = Data(Data(data.get(2)?).get(NFTA_DATA_VERDICT)?);
             let chain = verdict.get(NFTA_VERDICT_CHAIN).map(string);
             Some(Expression::Verdict { code: verdict.word(NFTA_VERDICT_CODE)? as i32, chain })
+        }
+        "immediate" => {
+            let port = Data(data.get(2)?).get(NFTA_DATA_VALUE)?.try_into().ok()?;
+            one(1).and(Some(Expression::Port(u16::from_be_bytes(port))))
+        }
+        "redir" if data.get(2).is_none_or(|_| data.word(2) == Some(REGISTER_1)) => {
+            one(1).and((data.word(3)? == NAT_PROTO_SPECIFIED).then_some(Expression::Redirect))
         }
         "reject" => {
             // a TCP reset has no code

@@ -34,6 +34,7 @@ pub fn write(table: TableFamily, rule: &Rule, anonymous: &mut Anonymous) -> Resu
             list.push(bitwise(!mask, *value));
             list.push(Expression::SetMark);
         }
+        Verdict::Redirect { port } => list.extend([Expression::Port(*port), Expression::Redirect]),
         Verdict::Reject => list.push(if resets(rule) { RESET } else { PROHIBITED }),
     }
     Ok(list)
@@ -79,6 +80,7 @@ fn read_verdict(list: &[Expression]) -> Option<Verdict> {
             _ => None,
         },
         [Expression::Reject { .. }] => Some(Verdict::Reject),
+        [Expression::Port(port), Expression::Redirect] => Some(Verdict::Redirect { port: *port }),
         [Expression::Meta(META_MARK), Expression::Bitwise { mask, xor }, Expression::SetMark] => {
             Some(Verdict::SetMark { mask: !word(mask)?, value: word(xor)? })
         }

@@ -152,6 +152,7 @@ pub enum Verdict {
     SetMark { mask: u32, value: u32 },
     Reject,
     Jump { chain: String },
+    Redirect { port: u16 },
     Return,
 }
 

@@ -20,6 +20,8 @@ pub struct Said {
     lan: Vec<OnLink>,
     lanes: Vec<SaidLane>,
     resolvers: Vec<String>,
+    #[serde(default)]
+    asked: Vec<String>,
     answers: Vec<Service>,
 }
 
@@ -61,6 +63,8 @@ pub struct Allowed {
     lan: Vec<(String, Ranges)>,
     lanes: Vec<Lane>,
     resolvers: Vec<IpAddr>,
+    /// Resolvers of uplinks, which programs of the direct lane have their names asked of: by what carries its mark.
+    asked: Vec<IpAddr>,
     answers: Vec<(u8, u16, Option<Ranges>)>,
 }
 
@@ -100,12 +104,13 @@ impl Allowed {
             lan: on_links(&said.lan)?,
             lanes: said.lanes.iter().map(lane).collect::<Result<_, Errno>>()?,
             resolvers: addresses(&said.resolvers)?,
+            asked: addresses(&said.asked)?,
             answers: said.answers.iter().map(answer).collect::<Result<_, Errno>>()?,
         })
     }
 
     pub fn asks_marks(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.marked)
+        !self.asked.is_empty() || self.lanes.iter().any(|lane| lane.marked)
     }
 
     pub fn may_leave(&self, link: &str, packet: &Packet, marked: bool) -> bool {
@@ -122,11 +127,18 @@ impl Allowed {
         if self.is_engine(ip) || self.is_for_the_link(link, ip) || self.is_answer(ip) {
             return true;
         }
+        if marked && self.is_asked_direct(ip) {
+            return true;
+        }
         let names = ip.ports.is_some_and(|(_, to)| to == 53 || to == 853);
         if names && !self.resolvers.contains(&ip.destination) {
             return false;
         }
         on(&self.lan, link, ip.destination) || self.is_discovery(link, ip) || self.is_direct(ip, marked)
+    }
+
+    fn is_asked_direct(&self, ip: &Ip) -> bool {
+        ip.ports.is_some_and(|(_, to)| to == 53) && self.asked.contains(&ip.destination)
     }
 
     /// The world is nobody's neighbour: asking the link for an address of it tells it to everybody there.
