@@ -146,6 +146,31 @@ mod tests {
         assert_eq!(b.open(REJECT_AFTER_TIME, &mut sealed), Err(Refused::Expired));
     }
 
+    /// Each cipher at either end, and the whole way of a message: header, counter, tag, window.
+    #[test]
+    fn sessions_with_either_cipher_understand_each_other() {
+        let ring = |key: u8| Cipher::Ring(Box::new(super::super::primitives::aead_key(&[key; 32])));
+        for is_ring_first in [true, false] {
+            let (mut a, mut b) = pair();
+            let slow = if is_ring_first { &mut a } else { &mut b };
+            let (send, receive) = if is_ring_first { (1, 2) } else { (2, 1) };
+            (slow.send, slow.receive) = (ring(send), ring(receive));
+            for len in (0..600).chain([1391, 1392, 1419, 1420, 9000, 65_000]) {
+                for (from, to) in [(&a, &b), (&b, &a)] {
+                    let plain: Vec<u8> = (0..len).map(|i| (i * 7 + len) as u8).collect();
+                    let sealed = message(from, &plain);
+                    let mut bad = sealed.clone();
+                    let at = DATA_HEADER - 8 + len * 5 % (bad.len() - DATA_HEADER + 8);
+                    bad[at] ^= 1 << (len % 8);
+                    assert_eq!(to.open(1, &mut bad), Err(Refused::Forged), "length {len}, byte {at}");
+                    assert_eq!(to.open(1, &mut sealed.clone()).unwrap(), plain, "length {len}");
+                    assert_eq!(to.open(1, &mut sealed.clone()), Err(Refused::Replayed), "length {len}");
+                    assert_eq!(from.open(1, &mut sealed.clone()), Err(Refused::Forged), "its own");
+                }
+            }
+        }
+    }
+
     #[test]
     fn used_up_counters_stay_used_up() {
         let (a, _) = pair();
