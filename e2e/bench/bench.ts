@@ -15,7 +15,7 @@ const benches: Readonly<
   >
 > = {
   connect: { load: async () => (await import("./connect.ts")).benchConnect, rounds: 20, quick: 3 },
-  // each about six minutes, quick: two
+  // each about four minutes
   engine: { load: async () => (await import("./engine.ts")).benchEngine, rounds: 5, quick: 1 },
   // 200 policies of 200 packets; quick: 20 of 50; long: 5,000 of 1,000, a quarter of an hour
   model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20, long: 5000 },

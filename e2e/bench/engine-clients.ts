@@ -56,13 +56,12 @@ export async function measureClients(
       const { tcp1: value = NaN } = await withServer(ground.road, () => tcp1(ground));
       // iperf3 leaves the first second out, which costs processor time all the same
       const gigabytes = (value / 8) * (seconds + 1);
-      samples.push({ round, name: "clients", config, value });
-      samples.push({
-        round,
-        name: "clients.cpu_per_gb",
-        config,
-        value: (processorSeconds(node.pid) - before) / gigabytes,
-      });
+      const perGigabyte = (processorSeconds(node.pid) - before) / gigabytes;
+      samples.push(
+        { round, name: "clients", config, value },
+        { round, name: "clients.cpu_per_gb", config, value: perGigabyte },
+        { round, name: "clients.per_core", config, value: 8 / perGigabyte },
+      );
     } finally {
       await end(ends.map(({ child }) => child));
       await b.exec("sysctl -qw net.ipv4.ip_forward=0");

@@ -58,6 +58,9 @@ const settings: readonly Setting[] = [
   { prefix: "wire.v6.", link: "wire", family: 6 },
 ];
 
+/** A stream or flow is measured for so long, after a second that does not count; five rounds of all end within 25 minutes. */
+const seconds = 2;
+
 export interface Choice {
   readonly quick: boolean;
   /** Rows by the beginning of their names (`tcp1,wire.tcp1`), empty for all. */
@@ -90,7 +93,7 @@ export async function benchEngine(
         if (taken.length > 0) note(`${round + 1}/${rounds} ${config.name}: ${text}`);
       }
     }
-    const timing = { round, seconds: choice.quick ? 2 : 5 };
+    const timing = { round, seconds };
     const others: Readonly<Record<string, () => Promise<readonly Sample[]>>> = {
       chain2: () => measureChain(roads.whole, programs, 2, timing),
       chain3: () => measureChain(roads.whole, programs, 3, timing),
@@ -131,11 +134,28 @@ function isQuick(config: Config, setting: Setting): boolean {
 function testsOf(setting: Setting, config: Config, choice: Choice): readonly (readonly [string, Test])[] {
   const quick =
     setting.prefix === "" ? ["rtt", "tcp1", "udp", "loaded"] : setting.prefix === "wire." ? ["tcp1", "udp"] : ["tcp1"];
+  const usual = choice.quick ? quick : usualTests(setting, config);
   return Object.entries(tests).filter(([name]) => {
     if (config.ends === undefined && name === "loaded") return false;
     const asked = choice.only.some((only) => only === setting.prefix + name);
-    return choice.only.length > 0 ? asked : !choice.quick || quick.includes(name);
+    return choice.only.length > 0 ? asked : usual.includes(name);
   });
+}
+
+/** What is measured unless something is asked for by name: everything of the two that are held against each other, less
+ *  of the others and where the link makes no difference. */
+function usualTests({ prefix }: Setting, { name, ends }: Config): readonly string[] {
+  if (name === "culvert" || name === "wireguard_go")
+    return prefix === ""
+      ? Object.keys(tests)
+      : prefix === "wire."
+        ? ["rtt", "tcp1", "tcp4", "reverse", "udp", "loaded"]
+        : ["rtt", "tcp1", "reverse", "udp"];
+  if (prefix !== "") return name === "limit" && prefix === "wire." ? ["tcp1", "udp"] : ["tcp1"];
+  if (name === "limit_plain") return ["tcp1", "udp"];
+  return ends === undefined || name === "limit"
+    ? ["rtt", "tcp1", "tcp4", "reverse", "udp", "udp_full"]
+    : ["rtt", "tcp1", "reverse", "udp"];
 }
 
 async function measure(
@@ -146,7 +166,6 @@ async function measure(
   choice: Choice,
 ): Promise<Figures> {
   const { family } = setting;
-  const seconds = choice.quick ? 2 : 5;
   if (config.ends === undefined) {
     const ground: Ground = { road, family, pair: undefined, to: outside("b", family), seconds };
     return withServer(road, () => runTests(ground, testsOf(setting, config, choice)));

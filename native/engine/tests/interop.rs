@@ -207,6 +207,61 @@ fn an_interface_that_was_down_carries_again() {
     }
 }
 
+/// The wall clock goes back an hour and the machine was asleep, so that a new session is needed and its timestamp must
+/// still be above the last; then it was asleep for so long that every key is forgotten; then the wall clock goes ahead.
+#[test]
+#[ignore = "needs root"]
+fn a_clock_that_jumps_does_not_lock_us_out() {
+    const REALTIME: u64 = 0;
+    const BOOTTIME: u64 = 1;
+    for other in [Culvert, WireguardGo] {
+        let lab = Lab::new(CulvertFaulty, other);
+        lab.connect("192.168.77.2:51820");
+        tcp_both_ways(&lab, false, 100_000);
+        let sessions = || lab.a.lines().iter().filter(|line| line.contains("\"handshake\"")).count();
+        for (realtime, boottime) in
+            [(-3_600, 130), (-7_200, 300), (-7_200, 10_000), (86_400, 10_200), (0, 10_400)]
+        {
+            // Two initiations within 20 ms are a flood.
+            pause(100);
+            let before = sessions();
+            lab.a.set_fault(REALTIME, realtime);
+            lab.a.set_fault(BOOTTIME, boottime);
+            tcp_both_ways(&lab, false, 100_000);
+            wait_until("a new session is in use", || sessions() > before);
+            tcp_both_ways(&lab, false, 100_000);
+        }
+        if other == Culvert {
+            assert_eq!(lab.b.refused("stale_initiation"), 0);
+        }
+    }
+}
+
+/// The kernel has no memory for what is written to the TUN, or sent; what it had to refuse is counted, and all goes on.
+#[test]
+#[ignore = "needs root"]
+fn a_kernel_without_memory_costs_packets_and_nothing_more() {
+    let lab = Lab::new(CulvertFaulty, Culvert);
+    lab.connect("192.168.77.2:51820");
+    tcp_both_ways(&lab, false, 100_000);
+    for (number, code, reason) in [
+        (2, libc::ENOMEM, "tun_full"),
+        (2, libc::ENOBUFS, "tun_full"),
+        (3, libc::ENOMEM, "udp_full"),
+        (3, libc::ENOBUFS, "udp_full"),
+    ] {
+        let before = lab.a.refused(reason);
+        lab.a.set_fault(number, code.into());
+        for (from, to) in [(&lab.a, 2), (&lab.b, 1)] {
+            let (from_address, to) = (inside_of(from.number, false, 0), inside_of(to, false, 9));
+            from.inside(move || flood(from_address, to, 200)).join().unwrap();
+        }
+        wait_until("it is counted", || lab.a.refused(reason) > before);
+        lab.a.set_fault(number, 0);
+        tcp_both_ways(&lab, false, 1 << 20);
+    }
+}
+
 /// More than any queue on the way takes, with queues of one packet at both TUNs.
 #[test]
 #[ignore = "needs root"]

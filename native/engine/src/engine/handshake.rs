@@ -58,22 +58,30 @@ impl Guard {
 impl Engine {
     /// Begins a handshake, unless one was begun within REKEY_TIMEOUT.
     pub(super) fn initiate(&self, now: Now, peer: &Arc<Peer>, out: &mut Out) {
-        let recent = peer.slow().initiated.is_some_and(|at| now.ms.saturating_sub(at) < REKEY_TIMEOUT);
-        if !recent {
-            peer.slow().attempts = 0;
-            self.initiate_again(now, peer, out);
-        }
+        self.initiate_after(REKEY_TIMEOUT, true, now, peer, out);
     }
 
-    /// Sends an initiation; the one before it, if any, is forgotten.
+    /// Sends an initiation; the one before it, if any, is forgotten. Not if another thread has just sent one: the peer would
+    /// answer that, which we had forgotten, and refuse this.
     pub(super) fn initiate_again(&self, now: Now, peer: &Arc<Peer>, out: &mut Out) {
+        self.initiate_after(INITIATION_INTERVAL, false, now, peer, out);
+    }
+
+    fn initiate_after(&self, least: u64, is_first: bool, now: Now, peer: &Arc<Peer>, out: &mut Out) {
+        // Asked and answered under one lock: packets and timers come here from three threads.
+        let mut slow = peer.slow();
+        if slow.initiated.is_some_and(|at| now.ms.saturating_sub(at) < least) {
+            return;
+        }
+        if is_first {
+            slow.attempts = 0;
+        }
         let Some(to) = peer.endpoint() else { return };
         let mut table = self.table();
         let Some(identity) = &table.get(&self.table).identity else { return };
         if peer.removed.load(Relaxed) {
             return;
         }
-        let mut slow = peer.slow();
         let Some(mut message) = self.start(now, identity, peer, &mut slow) else { return };
         slow.stamp.stamp(now.ms, &mut message);
         slow.initiated = Some(now.ms);

@@ -138,6 +138,30 @@ fn under_load_an_initiation_gets_a_cookie_and_with_it_an_answer() {
     assert_eq!(wg::kind(&net.wire[1].2), Some(wg::Kind::Cookie), "the cookie is worth nothing elsewhere");
 }
 
+/// At one moment a packet, an answer and a timer may each want a new session. A second initiation would be refused as
+/// too soon, and the answer to the first would find nobody who waits for it: five seconds without a session.
+#[test]
+fn of_threads_that_begin_at_once_one_does() {
+    for _ in 0..200 {
+        let mut net = Net::new(2);
+        let (engine, now) = (&net.hosts[0].engine, net.now());
+        let peer = engine.reader().get(&engine.table).by_id[0].clone().unwrap();
+        let ready = std::sync::Barrier::new(3);
+        let begin = || {
+            let mut out = out::Out::default();
+            ready.wait();
+            engine.initiate(now, &peer, &mut out);
+            out.trains().len()
+        };
+        let sent: usize = std::thread::scope(|scope| {
+            [(); 3].map(|()| scope.spawn(begin)).map(|thread| thread.join().unwrap()).iter().sum()
+        });
+        assert_eq!(sent, 1);
+        net.with(0, |engine, now, out| engine.initiate_again(now, &peer, out));
+        assert!(net.wire.is_empty(), "nor does a timer that was late");
+    }
+}
+
 #[test]
 fn under_load_a_cookie_is_good_for_so_many_handshakes_a_second() {
     let mut net = Net::new(2);
@@ -146,6 +170,7 @@ fn under_load_a_cookie_is_good_for_so_many_handshakes_a_second() {
         for _ in 0..times {
             net.with(0, |engine, now, out| {
                 let peer = engine.reader().get(&engine.table).by_id[0].clone().unwrap();
+                peer.slow().initiated = None;
                 engine.initiate_again(now, &peer, out);
             });
             let (from, _, initiation) = net.wire.pop_back().unwrap();

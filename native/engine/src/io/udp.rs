@@ -16,6 +16,8 @@ pub const BATCH: usize = 32;
 pub const SLOT: usize = 1 << 16;
 /// Bytes that may wait in the kernel: a quarter of a second at 200 Mbit/s.
 const BUFFER: i32 = 7 << 20;
+/// So often what the kernel has no memory for is tried again; then it is dropped, for nothing says when there will be.
+const TRIES: u32 = 3;
 /// Room for UDP_GRO or UDP_SEGMENT (24 bytes), the traffic class (24) and the longer packet info (40).
 const CONTROL: usize = 88;
 
@@ -238,7 +240,7 @@ impl Sender {
 
     fn send_family(&mut self, sockets: &Sockets, trains: &[Train], bytes: Bytes<'_>) -> usize {
         let fd = sockets.of(trains[0].to);
-        let (mut done, mut refused) = (0, 0);
+        let (mut done, mut refused, mut tries) = (0, 0, 0);
         while done < trains.len() {
             if sockets.cannot_segment.load(Relaxed) && trains[done].count > 1 {
                 refused += self.send_singly(fd, &trains[done], bytes);
@@ -246,11 +248,15 @@ impl Sender {
                 continue;
             }
             match self.send_some(fd, &trains[done..], bytes) {
-                Ok(sent) => done += sent,
+                Ok(sent) => (done, tries) = (done + sent, 0),
                 Err(error) => {
                     let train = &trains[done];
                     match error.raw_os_error() {
-                        Some(libc::EAGAIN | libc::ENOBUFS) => wait_until_writable(fd),
+                        Some(libc::EAGAIN) => wait_until_writable(fd),
+                        Some(libc::ENOBUFS) if tries < TRIES => {
+                            tries += 1;
+                            wait_until_writable(fd);
+                        }
                         Some(libc::EINTR) => {}
                         // The address it was asked at is not ours any more: the kernel chooses.
                         Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENETUNREACH)

@@ -56,8 +56,7 @@ fn a_key_of_small_order_agrees_on_nothing() {
     assert!(pair().a.shared(&[0; 32]).is_err());
 }
 
-fn snow_builder(local: &Identity) -> snow::Builder<'static> {
-    let private: &'static [u8] = Box::leak(Box::new(local.private()));
+fn snow_builder(private: &Key) -> snow::Builder<'_> {
     snow::Builder::new("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s".parse().unwrap())
         .local_private_key(private)
         .unwrap()
@@ -75,7 +74,7 @@ fn an_independent_responder_accepts_our_initiation() {
     let known = Known { me: &pair.a, peer: &pair.b.public, shared: &shared, preshared: &pair.preshared };
     let (waiting, initiation) = Initiating::start(&known, 7, [0x44; 32], [9; 12]).unwrap();
 
-    let mut theirs = snow_builder(&pair.b).build_responder().unwrap();
+    let mut theirs = snow_builder(&pair.b.private()).build_responder().unwrap();
     let mut timestamp = [0; 12];
     theirs.read_message(&initiation[8..116], &mut timestamp).unwrap();
     assert_eq!(timestamp, [9; 12]);
@@ -92,7 +91,7 @@ fn an_independent_responder_accepts_our_initiation() {
 fn an_independent_initiator_accepts_our_response() {
     let pair = pair();
     let mut theirs =
-        snow_builder(&pair.a).remote_public_key(&pair.b.public).unwrap().build_initiator().unwrap();
+        snow_builder(&pair.a.private()).remote_public_key(&pair.b.public).unwrap().build_initiator().unwrap();
     let mut initiation = [0; INITIATION_LEN];
     assert_eq!(theirs.write_message(&[5; 12], &mut initiation[8..116]).unwrap(), 108);
 

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,8 @@ pub enum Kind {
     CulvertPlain,
     /// Culvert with its UDP sockets handed over.
     CulvertGiven,
+    /// Culvert whose clocks and writes a test changes (examples/faults.rs).
+    CulvertFaulty,
     /// The system's.
     WireguardGo,
     /// The newest, built by us, as are the others ([`peers`]).
@@ -41,7 +44,7 @@ pub enum Kind {
 
 impl Kind {
     pub fn is_culvert(self) -> bool {
-        matches!(self, Self::Culvert | Self::CulvertPlain | Self::CulvertGiven)
+        matches!(self, Self::Culvert | Self::CulvertPlain | Self::CulvertGiven | Self::CulvertFaulty)
     }
 }
 
@@ -158,6 +161,11 @@ impl Machine {
             command.env("CULVERT_UDP_PORT", PORT.to_string());
             command.env("CULVERT_ENGINE_UID", "65534").env("CULVERT_ENGINE_GID", "65534");
         }
+        if self.kind == Kind::CulvertFaulty {
+            std::fs::write(self.faults(), [0; 32]).expect("a file beside the lab");
+            command.env("LD_PRELOAD", binary.with_file_name("examples").join("libfaults.so"));
+            command.env("CULVERT_FAULTS", self.faults());
+        }
         if self.kind.is_culvert() {
             command.env("CULVERT_TAP", format!("t{}", self.interface));
         }
@@ -217,6 +225,23 @@ impl Machine {
 
     fn socket(&self) -> String {
         format!("/var/run/wireguard/{}.sock", self.interface)
+    }
+
+    fn faults(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("faults-{}", self.interface))
+    }
+
+    /// Sets one of the numbers of examples/faults.rs.
+    pub fn set_fault(&self, number: u64, value: i64) {
+        let file = File::options().write(true).open(self.faults()).expect("the engine is of that kind");
+        file.write_all_at(&value.to_ne_bytes(), number * 8).expect("writing");
+    }
+
+    /// A counter of refusals, from the answer to `get=culvert`.
+    pub fn refused(&self, reason: &str) -> u64 {
+        let answer = self.ask("get=culvert\n\n");
+        let count = answer.lines().find_map(|line| line.strip_prefix(&format!("refused_{reason}=")));
+        count.and_then(|count| count.parse().ok()).expect("the counter")
     }
 
     pub fn private(&self) -> String {
@@ -301,6 +326,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
+        let _ = std::fs::remove_file(self.faults());
         let _ = Command::new("ip").args(["netns", "del", &self.namespace]).stderr(Stdio::null()).status();
         if std::thread::panicking() {
             eprintln!("{} {:?}: {:#?}", self.namespace, self.kind, self.lines());
