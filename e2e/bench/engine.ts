@@ -111,9 +111,24 @@ export async function benchEngine(
   return rowsOf(samples);
 }
 
-/** Asked by name, or when nothing else was asked and there is time. */
+/** Asked by the name of one of its rows, or when nothing else was asked and there is time. */
 const wants = (choice: Choice, name: string): boolean =>
-  choice.only.length > 0 ? choice.only.includes(name) : choice.configs.length === 0 && !choice.quick;
+  choice.only.length > 0
+    ? choice.only.some((row) => (ofCrowd.includes(firstWord(row)) ? "crowd" : firstWord(row)) === name)
+    : choice.configs.length === 0 && !choice.quick;
+
+const firstWord = (row: string): string => row.split(".")[0] ?? row;
+/** Rows that the crowd's program measures besides its own. */
+const ofCrowd: readonly string[] = ["handshakes", "flood"];
+
+/** Whether a test is asked for, or a row that comes out of it. */
+function asks({ only }: Choice, { prefix }: Setting, test: string): boolean {
+  return only.some((row) => {
+    if (!row.startsWith(prefix)) return false;
+    const first = firstWord(row.slice(prefix.length));
+    return (first === "cpu_per_gb" || first === "rss" ? "tcp1" : first) === test;
+  });
+}
 
 function runs(config: Config, setting: Setting, programs: Programs, choice: Choice): boolean {
   const needed = (config.ends ?? []).map((kind) => (kind === "limit_plain" ? "limit" : kind));
@@ -122,7 +137,8 @@ function runs(config: Config, setting: Setting, programs: Programs, choice: Choi
   const fits = setting.family === 4 || !needed.includes("limit");
   const wanted =
     choice.configs.length > 0 ? choice.configs.includes(config.name) : !choice.quick || isQuick(config, setting);
-  return has && fits && wanted && testsOf(setting, config, choice).length > 0;
+  const isAsked = testsOf(setting, config, choice).length > 0 || (config.ends && asks(choice, setting, "first_reply"));
+  return has && fits && wanted && isAsked === true;
 }
 
 /** What --quick keeps. */
@@ -137,8 +153,7 @@ function testsOf(setting: Setting, config: Config, choice: Choice): readonly (re
   const usual = choice.quick ? quick : usualTests(setting, config);
   return Object.entries(tests).filter(([name]) => {
     if (config.ends === undefined && name === "loaded") return false;
-    const asked = choice.only.some((only) => only === setting.prefix + name);
-    return choice.only.length > 0 ? asked : usual.includes(name);
+    return choice.only.length > 0 ? asks(choice, setting, name) : usual.includes(name);
   });
 }
 
@@ -175,10 +190,16 @@ async function measure(
   try {
     const ground: Ground = { road, family, pair, to: inside("b", family), seconds };
     const first = await firstReply(ground);
-    if (choice.only.length === 0 && !config.ends.includes("limit") && !config.ends.includes("limit_plain"))
+    if (
+      (choice.only.length === 0 || asks(choice, setting, "first_reply")) &&
+      !config.ends.includes("limit") &&
+      !config.ends.includes("limit_plain")
+    )
       Object.assign(figures, first);
     await ping(road.machines.a, ground.to, 0.01, 20);
-    Object.assign(figures, await withServer(road, () => runTests(ground, testsOf(setting, config, choice))));
+    const chosen = testsOf(setting, config, choice);
+    if (chosen.length === 0) return figures;
+    Object.assign(figures, await withServer(road, () => runTests(ground, chosen)));
     Object.assign(figures, memory(ground));
   } finally {
     await endPair(pair);
