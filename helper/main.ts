@@ -23,12 +23,12 @@ import { openStore } from "./nodes/store.ts";
 import { compile } from "./policy/compile.ts";
 import { uplinksOf } from "./policy/uplinks.ts";
 import { refusalData, tellCounterexample } from "./proof/explain.ts";
-import { prove } from "./proof/prove.ts";
+import { prove, proveRest } from "./proof/prove.ts";
 import type { Hub } from "./server/dispatch.ts";
 import { handlersOf } from "./server/handlers.ts";
 import { listen } from "./server/listen.ts";
 import { defaultUapiPath, type EngineUser, findEngine, startEngine } from "./tunnel/engine.ts";
-import type { Proved, ProveInput } from "./tunnel/live.ts";
+import type { Proved, ProveInput, RestInput } from "./tunnel/live.ts";
 import { rememberProofs } from "./tunnel/proven.ts";
 import { systemResolve } from "./tunnel/resolve.ts";
 import { rollbackFile } from "./tunnel/rollback.ts";
@@ -87,7 +87,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
         },
       }),
     uplinks: (facts) => uplinksOf(facts, store.policy()),
-    prove: rememberProofs(proveNow),
+    ...{ prove: rememberProofs(proveNow), proveRest: proveRestNow },
     hasRights,
     connected: (tunnel) => {
       const { applied } = tunnel.live();
@@ -227,6 +227,13 @@ function proveNow(input: ProveInput): Proved {
   }
   const found = tellCounterexample(proof);
   return { ...refuse("plan.leaks", refusalData(found)), found };
+}
+
+function proveRestNow({ plan, ...input }: RestInput): Proved {
+  const found = proveRest(input, plan);
+  if (found.kind === "held") return grant(null);
+  const told = tellCounterexample(found);
+  return { ...refuse("plan.leaks", refusalData(told)), found: told };
 }
 
 function readLines(path: string): string[] {

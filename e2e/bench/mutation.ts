@@ -8,13 +8,14 @@ import { samplePlans } from "../../helper/policy/sample-plans.ts";
 import { sameFate } from "../../helper/proof/fate.ts";
 import { withRules } from "../../helper/proof/ground.ts";
 import { machineOf } from "../../helper/proof/machine.ts";
-import { prove, proveState } from "../../helper/proof/prove.ts";
+import { nobody, prove, proveRest, proveState } from "../../helper/proof/prove.ts";
 import { type State, stateOf } from "../../helper/proof/state.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 import { countOf, type Row } from "./rows.ts";
 import { reasonFor } from "./survivors.ts";
 
-const samples = ["rules-connected", "lan-off", "welcomed-service"];
+const atRest = "rules-off-from-boot";
+const samples = ["rules-connected", "lan-off", "welcomed-service", atRest];
 type BrokenState = "connected" | "connecting" | "locked";
 
 export interface Tally {
@@ -32,7 +33,8 @@ export async function benchMutation(rounds: number, note: (line: string) => void
   const tally: Tally = { tried: 0, noticed: 0, same: 0, excused: 0, unexplained: [] };
   for (const sample of samples.slice(0, rounds)) {
     // only while connected is every arrival asked for; in the other states a missing accept goes unnoticed
-    breakPlan(sample, "connected", tally);
+    if (sample === atRest) breakRest(sample, tally);
+    else breakPlan(sample, "connected", tally);
     note(`${sample}: ${tally.tried} broken plans so far, ${tally.noticed} noticed`);
   }
   for (const survivor of tally.unexplained) note(`survives without a reason: ${survivor}`);
@@ -44,6 +46,23 @@ export async function benchMutation(rounds: number, note: (line: string) => void
     countOf("mutation.same_fate", tally.same),
     countOf("mutation.unexplained", tally.unexplained.length),
   ];
+}
+
+/** The gate at rest, which stands alone. */
+export function breakRest(sample: string, tally: Tally): void {
+  const request = samplePlans[sample];
+  if (request === undefined) throw new Error(`no sample ${sample}`);
+  const input = { policy: request.policy, facts: withRules(request.facts) };
+  const answer = compile({ ...request, ...input, state: "off", exit: null, previous: null });
+  if (!answer.ok) throw new Error(answer.refusal.code);
+  const whole = stateOf({ ...input, exit: nobody }, answer.value);
+  for (const mutant of mutantsOf(answer.value)) {
+    tally.tried += 1;
+    if (proveRest(input, mutant.plan).kind === "counterexample") tally.noticed += 1;
+    else if (reasonFor(sample, mutant) !== undefined) tally.excused += 1;
+    else if (changesNothing(whole, mutant)) tally.same += 1;
+    else tally.unexplained.push(`${sample} off ${mutant.change} ${mutant.place}: ${mutant.lines.join(" <-> ")}`);
+  }
 }
 
 export function breakPlan(sample: string, state: BrokenState, tally: Tally): void {

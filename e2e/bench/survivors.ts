@@ -35,6 +35,13 @@ const reasons: readonly Reason[] = [
     reason: "what this machine sends to itself passes no egress hook (4.1-4.8)",
   },
   {
+    samples: /^rules-off-from-boot$/,
+    place: /^netdev egress$/,
+    change: "exchanged",
+    either: /oifname "lo" accept/,
+    reason: "what this machine sends to itself passes no egress hook (4.1-4.8)",
+  },
+  {
     samples: /^(?!welcomed-service)/,
     place: /^(rules|routes)$/,
     change: "without",

@@ -33,8 +33,10 @@ export function compile(request: Request): Answer<Plan> {
 /** Nothing of ours; but for the closed gate where the kill switch holds from boot on. */
 function off(ground: Ground): Plan {
   const nft = ground.policy.killSwitch === "boot" ? gateOf(ground) : [];
-  const none = { link: null, nexthops: [], routes: [], rules: [], sysctls: [], dns: null, apps: null };
-  return { state: "off", order: "gate-last", ...none, nft };
+  const none = { link: null, nexthops: [], routes: [], rules: [], sysctls: [], dns: null };
+  // a gate that lets programs out must know them
+  const apps = nft.length > 0 ? ground.apps.plan : null;
+  return { state: "off", order: "gate-last", ...none, nft, apps };
 }
 
 function on(ground: Ground): Plan {

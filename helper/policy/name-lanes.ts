@@ -30,9 +30,10 @@ type Asked = Pick<Ground, "lanes" | "apps" | "otherwise" | "facts" | "policy" | 
 
 export function nameLanesOf(ground: Asked): NameLanes {
   const { facts, policy, state } = ground;
-  // off, from boot on: no socket is marked and nobody listens
-  if (state === "off" || facts.features.redirects !== true) return { marks: [], direct: [] };
+  if (facts.features.redirects !== true) return { marks: [], direct: [] };
   const marks = apartOf(ground);
+  // off, from boot on: nobody listens, and nobody else is asked in our stead
+  if (state === "off") return { marks: marks.map((one) => ({ ...one, lane: "block" })), direct: [] };
   return { marks, direct: marks.some(({ lane }) => lane === "direct") ? directServers(policy, facts) : [] };
 }
 

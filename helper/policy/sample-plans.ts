@@ -146,6 +146,9 @@ export const samplePlans: Readonly<Record<string, Request>> = {
   "dual-stack-switching": request(dualStack, "switching", { exit: otherNode, previous: node }),
   "dual-stack-off": request(dualStack, "off", { exit: null }),
   "dual-stack-off-from-boot": request(dualStack, "off", { exit: null, policy: policy({ killSwitch: "boot" }) }),
+  "rules-off-from-boot": request(dualStack, "off", {
+    ...{ exit: null, policy: policy({ killSwitch: "boot", rules: [...rules] }) },
+  }),
   "node-without-ipv6": request(dualStack, "connected", { exit: nodeWithoutIpv6 }),
   "ipv6-blocked": request(dualStack, "connected", { policy: policy({ ipv6: "block" }) }),
   "lan-off": request(dualStack, "connected", { policy: policy({ lan: { allow: false, approved: [] } }) }),

@@ -163,6 +163,37 @@ function judgeLane(state: State, packet: Packet): ReturnType<Judge> {
   return uplink || same(end, bareEnd) ? null : { wanted: say(bareEnd) };
 }
 
+/**
+ * P5 while the tunnel is not open: the local network, and what rules send direct, arrive there as well, as policy promises;
+ * while connecting the direct lane is closed yet.
+ */
+export function besideArrives(state: State): Looked {
+  const programs = sockets(state, null, "unset").filter((o) => o.kind !== "socket" || !o.kernel);
+  const all = starts(state, programs).flatMap((cube) => state.wanted.marks.map((mark) => marked(cube, mark)));
+  if (state.wanted.confused !== null) return nothing;
+  return judged(state, "P5", all, (packet) => judgeBeside(state, packet));
+}
+
+function judgeBeside(state: State, packet: Packet): ReturnType<Judge> {
+  const { wanted, machine, bare, policy } = state;
+  // who is asked first is what few packets are: the others need no walk
+  const lan = wanted.isLan(packet);
+  const { lane, rule } = wanted.lane(packet, false);
+  if (!lan && (lane !== "direct" || (state.name === "connecting" && policy.mode !== "only"))) return null;
+  if (isOwn(packet) || !ordinary(packet) || wanted.names.laneOf(packet) !== null) return null;
+  if (wanted.isQuery(packet) || rule?.match.source !== undefined) return null;
+  if (unsayable(policy) && packet.dport(65535, 65535)) return null;
+  const { end } = walk(machine, packet);
+  // at rest main alone says by whom
+  if (lan && state.name !== "off") return onItsLink(state, packet, end);
+  if (packet.family === 6 && (policy.ipv6 === "block" || packet.destination(linkLocal6))) return null;
+  const bareEnd = walk(bare, packet).end;
+  if (bareEnd.kind !== "left" || !numbered(state, packet.family)) return null;
+  if (lan ? bareEnd.gateway !== null : !bareEnd.gateway) return null;
+  const uplink = end.kind === "left" && uplinksOf(state.facts).includes(end.device);
+  return uplink || same(end, bareEnd) ? null : { wanted: say(bareEnd) };
+}
+
 /** The local network: to the neighbour, by a device that has the prefix. */
 function onItsLink({ wanted, policy, bare }: State, packet: Packet, end: End): ReturnType<Judge> {
   if (wanted.isQuery(packet) || wanted.lan.some((l) => !sayable(l.device))) return null;

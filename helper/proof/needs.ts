@@ -218,7 +218,8 @@ function* inbound(state: State, { name }: LinkFact): Generator<Need> {
     for (const destination of own(state, name, family)) {
       if (!unshared(state, destination) || linkLocal(destination)) continue;
       if (strict(state, name)) continue;
-      if (familyOf(endpoint.address) === family && uplinksOf(state.facts)[0] === name)
+      // at rest there is no node
+      if (state.name !== "off" && familyOf(endpoint.address) === family && uplinksOf(state.facts)[0] === name)
         for (const ct of [ctStates.establishedReply])
           yield comes("the node's packets", {
             source: endpoint.address,

@@ -1,10 +1,11 @@
 // Proof, or the packet that breaks the plan. Every state of the tunnel's life with its plan, with everything that may go
 // wrong, and with every step between two plans; the clock is the caller's.
+import type { Address } from "../contract/prefix.ts";
 import type { Policy } from "../contract/policy.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan, PlanState } from "../plan/plan.ts";
-import { lanes, localNetwork, names, noLoop, tunnelGate } from "./arrivals.ts";
+import { besideArrives, lanes, localNetwork, names, noLoop, tunnelGate } from "./arrivals.ts";
 import type { By } from "./classes.ts";
 import { routesTo } from "./bundles.ts";
 import { concrete } from "./concrete.ts";
@@ -117,6 +118,22 @@ export function proveState(input: Omit<ProofInput, "plans">, plan: Plan, by?: By
   return holds(statesOf(input, [plan], null, by)[0] as State);
 }
 
+/**
+ * The gate that stands while nothing else does (the kill switch from boot on): both locks over main's own routes. There is no
+ * far end, so nothing is the engine's and nothing inside; what leaves is what policy sends direct, the local network, and
+ * what links need.
+ */
+export function proveRest(input: Pick<ProofInput, "policy" | "facts">, plan: Plan, by?: By): Counterexample | Held {
+  if (plan.nft.length === 0) return { kind: "held", alone: false, classes: 0, cases: 0 };
+  return holds(statesOf({ ...input, exit: nobody }, [plan], null, by)[0] as State);
+}
+
+/** 0.0.0.0 is no destination (RFC 1122, 3.2.1.3), and nothing is inside. */
+export const nobody: Exit = {
+  endpoint: { address: "0.0.0.0" as string as Address, port: 0 },
+  ...{ inside: [], dns: [], allowedIps: [], mtu: null },
+};
+
 interface Held {
   readonly kind: "held";
   /** Whether its gate holds with any routing. */
@@ -143,7 +160,9 @@ function holds(state: State): Counterexample | Held {
 
 function checksOf(state: State): ((state: State) => Looked)[] {
   const always = [needs, noLoop, localNetwork, noEntry, forwarded, namesByLane];
-  return state.name === "connected" ? [...always, names, lanes, tunnelGate, identities] : always;
+  // at rest main decides by whom the local network is reached, a gateway too (P4)
+  if (state.name === "off") return [needs, noEntry, forwarded, besideArrives];
+  return state.name === "connected" ? [...always, names, lanes, tunnelGate, identities] : [...always, besideArrives];
 }
 
 function broken(property: Property, state: PlanState, sentenceData: Counterexample["sentenceData"]): Counterexample {

@@ -83,6 +83,7 @@ export async function makeWorld(options: Given = {}) {
       given.noUplink ? refuse("machine.no-uplink") : grant(planOf(state, policy.ipv6)),
     uplinks: () => (given.noUplink ? [] : [{ name: "eth0", addresses: [], gateways: [], lan: [] }]),
     prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
+    proveRest: () => (given.leaks ? refuse("plan.leaks") : grant(null)),
     names: noNames,
     lists: { of: () => ({}), missing: () => undefined },
     hasRights: () => given.rights ?? true,

@@ -39,6 +39,8 @@ export interface Deps {
   readonly uplinks: (facts: Facts) => readonly Uplink[];
   /** Proven plans are applied, others are not; the answer of a refusal is plan.leaks with the packet. */
   readonly prove: (input: ProveInput) => Proved;
+  /** The gate that stands while nothing else does. */
+  readonly proveRest: (input: RestInput) => Proved;
   /** Whether this process may change routes and tables. */
   readonly hasRights: () => boolean;
   readonly answerMs: number;
@@ -55,6 +57,12 @@ export interface CompileInput {
   readonly facts: Facts;
   readonly exit: Exit;
   readonly state: PlanState;
+}
+
+export interface RestInput {
+  readonly policy: Policy;
+  readonly facts: Facts;
+  readonly plan: Plan;
 }
 
 export interface ProveInput {

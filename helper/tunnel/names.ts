@@ -251,6 +251,9 @@ function restore(path: string, table: ReturnType<typeof nameTable>, { now, log }
   }
 }
 
+/** TCP_TIME_WAIT, include/net/tcp_states.h */
+const timeWait = "06";
+
 /** Addresses that sockets of this machine talk to (proc_pid_net(5)): words of host byte order, here little-endian. */
 function remoteAddresses(): ReadonlySet<string> {
   const found = new Set<string>();
@@ -258,7 +261,10 @@ function remoteAddresses(): ReadonlySet<string> {
     const path = `/proc/net/${table}`;
     if (!existsSync(path)) continue;
     for (const line of readFileSync(path, "utf8").split("\n").slice(1)) {
-      const remote = addressIn(line.trim().split(/\s+/)[2]?.split(":")[0] ?? "");
+      const [, , far = "", state] = line.trim().split(/\s+/);
+      // a connection that was closed here waits a minute for stray packets, and talks no more
+      if (table.startsWith("tcp") && state === timeWait) continue;
+      const remote = addressIn(far.split(":")[0] ?? "");
       if (remote !== undefined) found.add(remote);
     }
   }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { grant, refuse } from "../contract/refusal.ts";
+import type { Address } from "../contract/prefix.ts";
 import type { Facts } from "../plan/facts.ts";
 import type { Plan } from "../plan/plan.ts";
 import { compile } from "../policy/compile.ts";
@@ -34,7 +35,9 @@ test("what is ours on the machine asks for no new proof, anything else does", ()
   const another = { ...input.plans.connected, sysctls: [{ key: "net.ipv4.ip_forward", value: "1" }] };
   prove({ ...input, plans: { ...input.plans, connected: another } });
   prove({ ...input, facts: { ...dualStack, sysctls: { "net.ipv4.ip_forward": "1" } } });
-  expect(count()).toBe(7);
+  const asked = { ...dualStack.resolver, ownServers: [{ link: "eth0", servers: ["192.0.2.53" as Address] }] };
+  prove({ ...input, facts: { ...dualStack, resolver: asked } });
+  expect(count()).toBe(8);
 });
 
 test("a refusal is not remembered as a proof", () => {

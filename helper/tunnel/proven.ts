@@ -11,6 +11,10 @@ import { linkName, nexthopIds, protocolKernel, ranges, tableName } from "../plan
 import type { Plan } from "../plan/plan.ts";
 import type { Proved, ProveInput } from "./live.ts";
 
+interface ForeignFacts {
+  readonly servers: Facts["resolver"]["ownServers"] | Facts["resolver"]["resolvConf"]["servers"];
+}
+
 export type Prove = (input: ProveInput) => Proved;
 
 /** Machines, policies and far ends remembered; each holds the plans of a few states. */
@@ -40,8 +44,11 @@ export function rememberProofs(prove: Prove): Prove {
   };
 }
 
-/** The machine without what is ours, as the prover sees it. Who resolves names, and others' tables, decide no packet's way. */
-export function foreignFacts(facts: Facts): Partial<Facts> {
+/**
+ * The machine without what is ours, as the prover sees it. Who told of resolvers, and others' tables, decide no
+ * packet's way.
+ */
+export function foreignFacts(facts: Facts): Partial<Facts> & ForeignFacts {
   return {
     links: facts.links.filter((l) => l.name !== linkName),
     addresses: facts.addresses.filter((a) => a.link !== linkName),
@@ -53,6 +60,8 @@ export function foreignFacts(facts: Facts): Partial<Facts> {
     nftTables: facts.nftTables.filter((t) => t.name !== tableName),
     features: facts.features,
     names: facts.names ?? [],
+    // whom names of the direct lane are asked of
+    servers: facts.resolver.ownServers ?? facts.resolver.resolvConf.servers,
   };
 }
 

@@ -22,14 +22,12 @@ export async function rest(deps: Deps, live: Live): Promise<readonly string[]> {
     live.held = false;
     return undone;
   }
-  const plan = deps.compile({
-    policy: deps.store.policy(),
-    facts: await readFacts(deps, live),
-    exit: null,
-    state: "off",
-  });
+  const input = { policy: deps.store.policy(), facts: await readFacts(deps, live) };
+  const plan = deps.compile({ ...input, exit: null, state: "off" });
   // what stands stays, and it is tried again
   if (!plan.ok) throw new Error(`the gate from boot on is refused: ${plan.refusal.code}`);
+  const proved = deps.proveRest({ ...input, plan: plan.value });
+  if (!proved.ok) throw new Error(`the gate from boot on is not proven: ${JSON.stringify(proved.refusal.data)}`);
   const { commands } = await deps.kernel.apply(plan.value);
   live.held = true;
   return commands;
