@@ -34,8 +34,10 @@ pub fn udp(family: u8, port: u16, mark: u32, address: Option<&str>) -> Outcome<(
 /// Not connected yet; marked, so that its first packet has its lane.
 pub fn tcp(family: u8, mark: u32) -> Outcome<OwnedFd> {
     let domain = if family == 4 { libc::AF_INET } else { libc::AF_INET6 };
-    let socket = sys::socket(domain, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0).doing("opening a TCP socket")?;
-    sys::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MARK, mark).doing("marking a TCP socket")?;
+    let socket =
+        sys::socket(domain, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0).doing("opening a TCP socket")?;
+    sys::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MARK, mark)
+        .doing("marking a TCP socket")?;
     Ok(socket)
 }
 

@@ -324,7 +324,7 @@ fn a_chain_of_two_carries_tcp_unchanged_and_keeps_its_session_when_a_hop_moves()
 /// The second client lives on the node's machine, and the node's engine knows it only as a peer.
 #[test]
 #[ignore = "needs root"]
-fn tcp_between_clients_passes_a_node_unchanged_without_its_kernel() {
+fn between_clients_a_node_passes_what_it_allows_unchanged_without_its_kernel() {
     let lab = Lab::new(Culvert, CulvertGiven);
     lab.connect("192.168.77.2:51820");
     tcp_both_ways(&lab, false, 100_000);
@@ -346,6 +346,20 @@ fn tcp_between_clients_passes_a_node_unchanged_without_its_kernel() {
     tcp_between(&lab.a, &lab.b, "10.88.0.2:9004", 8 << 20);
     assert_eq!(traffic::received(&lab.b), before, "nothing came out of the node's TUN");
     assert!(traffic::received(&client) > 8 << 20);
+    // Only what the list names, from a; then nothing from client to client.
+    let me = lab::hex(&lab.a.identity.public);
+    let probe = |reason: &str| {
+        let (before, after) = (lab.b.refused(reason), traffic::received(&client));
+        let there = "10.88.0.2:9".parse().unwrap();
+        lab.a.inside(move || flood(inside_of(1, false, 0), there, 200)).join().unwrap();
+        wait_until("all of them are counted", || lab.b.refused(reason) - before == 200);
+        assert_eq!(traffic::received(&client), after, "none passed");
+    };
+    lab.b.set(&format!("public_key={me}\nculvert_access=10.88.0.2/32 tcp 9004\n"));
+    tcp_between(&lab.a, &lab.b, "10.88.0.2:9004", 1 << 20);
+    probe("inside_denied");
+    lab.b.set(&format!("culvert_inside=refuse\npublic_key={me}\nculvert_access=0.0.0.0/0\n"));
+    probe("inside_client");
 }
 
 /// ARP finds the other end, so broadcast and a protocol that is no IP cross, and TCP runs over it.
