@@ -5,6 +5,7 @@ import { useFacts, useLanguage } from "./hooks.ts";
 import { AddNode } from "./parts/AddNode.tsx";
 import { Announcer } from "./parts/Announcer.tsx";
 import { Confirm } from "./parts/Confirm.tsx";
+import { KeepWayIn } from "./parts/KeepWayIn.tsx";
 import { Notice } from "./parts/Notice.tsx";
 import { NowStrip } from "./parts/NowStrip.tsx";
 import { Rail } from "./parts/Rail.tsx";
@@ -57,6 +58,7 @@ export function App() {
         </Suspense>
       </main>
       {adding && <AddNode />}
+      <KeepWayIn />
       <Announcer />
       <Notice />
     </div>

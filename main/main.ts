@@ -27,6 +27,7 @@ import { noticeOf } from "./notices.ts";
 import { openSettings } from "./settings.ts";
 import { type TrayAction, trayView } from "./tray-menu.ts";
 import { openTray, type ShownTray } from "./tray.ts";
+import { askWayIn, connectAsking } from "./way-in.ts";
 import { declareScheme, lockDown, openWindow, placeOf } from "./window.ts";
 import { sayer } from "./words.ts";
 
@@ -89,8 +90,7 @@ function run(): void {
   function onTray(action: TrayAction): void {
     switch (action.kind) {
       case "connect":
-        // how it went comes back as a status
-        return void helper.request("connect", { node: action.node });
+        return void connectAsking(helper, action.node, (data) => askWayIn(window, data, say()));
       case "disconnect":
         return void helper.request("disconnect", {});
       case "open":

@@ -66,6 +66,48 @@ test("a panel that comes back finds the icon again", async () => {
   await eventually((labels) => expect(labels).toContain("Disconnect"));
 });
 
+test("the tray asks before it ends a connection from afar: nothing, keeping it, or going on", async () => {
+  panel = await openPanel();
+  await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });
+  await panel.click("Disconnect");
+  await eventually((labels) => expect(labels).toContain("Connect to Harbourton"));
+  const cuts = { code: "policy.cuts-session", data: { from: "192.0.2.77", protocol: "tcp", port: 22 } };
+  helper.answer("connect", { ok: false, refusal: cuts });
+  const calls = (call: string) => helper.asked.filter((a) => a.call === call).map((a) => a.params);
+  const before = calls("connect").length;
+  const choose = (response: number) =>
+    culvert.app.evaluate(({ dialog }, chosen) => {
+      const asked = globalThis as { wayIn?: string[] };
+      dialog.showMessageBox = ((...args: { message: string; detail: string; buttons: string[] }[]) => {
+        const { message, detail, buttons } = args.at(-1) ?? { message: "", detail: "", buttons: [] };
+        asked.wayIn = [message, detail, ...buttons];
+        return Promise.resolve({ response: chosen, checkboxChecked: false });
+      }) as typeof dialog.showMessageBox;
+    }, response);
+
+  await choose(2);
+  await panel.click("Connect to Harbourton");
+  await vi.waitFor(async () => {
+    const said = await culvert.app.evaluate(() => (globalThis as { wayIn?: string[] }).wayIn);
+    expect(said?.[0]).toBe("Keep your way in?");
+    expect(said?.[1]).toContain("192.0.2.77");
+    expect(said).toHaveLength(5);
+  }, soon);
+  expect(calls("connect")).toHaveLength(before + 1);
+  expect(calls("setPolicy")).toEqual([]);
+
+  await choose(1);
+  await panel.click("Connect to Harbourton");
+  expect(await helper.heard("connect", before + 3)).toEqual({ node: harbourton.id, anyway: true });
+
+  helper.answer("setPolicy", { ok: false, refusal: { code: "call.busy", data: {} } });
+  await choose(0);
+  await panel.click("Connect to Harbourton");
+  const welcome = [{ protocol: "tcp", port: 22, from: ["192.0.2.77/32"] }];
+  expect(await helper.heard("setPolicy")).toMatchObject({ policy: { welcome } });
+  expect(calls("connect")).toHaveLength(before + 4);
+});
+
 test("closing the window keeps it in the tray, and the menu brings it back", async () => {
   panel = await openPanel();
   await vi.waitFor(async () => expect(await panel?.icons()).toBe(1), { timeout: 20_000 });

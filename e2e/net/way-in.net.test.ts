@@ -49,7 +49,11 @@ async function saved(): Promise<Policy> {
 
 /** Without the command line's own questions. */
 async function ask(policy: Policy): Promise<string> {
-  const asked = await road.laptop.exec([process.execPath, script, "setPolicy", JSON.stringify({ policy })]);
+  return call("setPolicy", { policy });
+}
+
+async function call(name: string, params: object): Promise<string> {
+  const asked = await road.laptop.exec([process.execPath, script, name, JSON.stringify(params)]);
   const reply = JSON.parse(asked.stdout) as { ok: boolean; refusal?: { code: string } };
   return reply.ok ? "saved" : (reply.refusal?.code ?? "");
 }
@@ -59,6 +63,10 @@ test("P6 connecting would cut it: refused with the caller's address, nothing cha
   expect(up.code).not.toBe(0);
   expect(up.stdout).toContain("policy.cuts-session");
   expect(up.stdout).toContain(places.web.ipv4);
+  expect((await road.culvert.status()).state.kind).toBe("off");
+  // nor for who asks the helper without the command line
+  const [node] = await road.culvert.json<{ id: string }[]>("nodes");
+  expect(await call("connect", { node: node?.id })).toBe("policy.cuts-session");
   expect((await road.culvert.status()).state.kind).toBe("off");
   await goesOn();
 });

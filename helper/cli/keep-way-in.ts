@@ -1,10 +1,9 @@
 // "Keep my way in": before a policy stands that would end a session from afar, the person hears of it, and nothing has
 // changed. Then --keep welcomes the caller, --within tries it for a time, --anyway goes on.
 import { sessionCode } from "../contract/note-codes.ts";
-import type { Policy, Welcome } from "../contract/policy.ts";
-import { parseAddress, hostPrefix } from "../contract/prefix.ts";
+import type { Policy } from "../contract/policy.ts";
 import { type Answer, grant, refuse } from "../contract/refusal.ts";
-import type { Note } from "../contract/verdict.ts";
+import { welcoming } from "../contract/way-in.ts";
 import type { Context } from "./verb.ts";
 
 /** The policy to go on with: as it is, or with a welcome for whoever works here from afar. */
@@ -18,12 +17,5 @@ export async function keepWayIn(context: Context, node: string | null, policy: P
   const [first] = cut;
   if (first === undefined) return grant(policy);
   if (!keep) return refuse("policy.cuts-session", first.data);
-  const known = new Set(policy.welcome.map((w) => JSON.stringify(w)));
-  const more = cut.flatMap(welcomeOf).filter((w) => !known.has(JSON.stringify(w)));
-  return grant({ ...policy, welcome: [...policy.welcome, ...more] });
-}
-
-function welcomeOf({ data }: Note): readonly Welcome[] {
-  const from = parseAddress(String(data["from"]));
-  return from === undefined ? [] : [{ protocol: "tcp", port: Number(data["port"]), from: [hostPrefix(from)] }];
+  return grant(cut.reduce((kept, { data }) => welcoming(kept, data), policy));
 }

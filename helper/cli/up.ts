@@ -25,7 +25,8 @@ export const up: Verb = {
       if (!set.ok) return refused(context, set.refusal);
     }
     if (!context.json) context.note(context.words.say("connecting", { node: node.value.name }));
-    return answerWith(context, "connect", { node: node.value.id }, context.words.status);
+    const anyway = context.options.anyway ? { anyway: true } : {};
+    return answerWith(context, "connect", { node: node.value.id, ...anyway }, context.words.status);
   },
 };
 

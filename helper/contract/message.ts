@@ -36,8 +36,11 @@ export const requests = {
     z.strictObject({ version: z.int(), helper: z.string() }),
   ),
   status: request(none, statusSchema),
-  /** Answered when connected, or refused; progress comes as events. Connecting while connected is a switch. */
-  connect: request(z.strictObject({ node: nodeId }), statusSchema),
+  /**
+   * Answered when connected, or refused; progress comes as events. Connecting while connected is a switch. What would end a
+   * session from afar is refused (policy.cuts-session) without `anyway`.
+   */
+  connect: request(z.strictObject({ node: nodeId, anyway: z.boolean().optional() }), statusSchema),
   disconnect: request(none, statusSchema),
   nodes: request(none, z.array(nodeSchema)),
   /** `text` is a WireGuard configuration file, longer than `maxConfBytes` is conf.too-big; `name`: what the user calls it. */

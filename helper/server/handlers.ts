@@ -8,7 +8,7 @@ import { notes, printNote } from "../policy/lint.ts";
 import type { Facts, SessionFact } from "../plan/facts.ts";
 import { differenceOf } from "../plan/commands.ts";
 import { printPlan } from "../plan/print.ts";
-import { check, cutNote, proveNow, wouldCut } from "../tunnel/judge.ts";
+import { check, connectingCuts, cutNote, proveNow, wouldCut } from "../tunnel/judge.ts";
 import type { Tunnel } from "../tunnel/run.ts";
 import { type CheckDeps, checkLeaks } from "../tunnel/seen.ts";
 import { trace } from "../tunnel/trace.ts";
@@ -24,7 +24,13 @@ export interface Asked {
 export function handlersOf(tunnel: Tunnel, store: Store, deps: CheckDeps & Asked): Handlers {
   return {
     status: async () => grant(tunnel.status()),
-    connect: ({ node }) => tunnel.connect(node),
+    async connect({ node, anyway }) {
+      if (anyway !== true) {
+        const [cut] = await connectingCuts(deps, tunnel, { node, sessions: deps.sessions() });
+        if (cut !== undefined) return refuse("policy.cuts-session", { ...cutNote(cut).data, node });
+      }
+      return tunnel.connect(node);
+    },
     disconnect: () => tunnel.disconnect(),
     nodes: async () => grant([...store.nodes()]),
     async import({ text, name }) {

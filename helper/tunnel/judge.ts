@@ -66,6 +66,20 @@ export async function wouldCut(
   return cutBy(policy).filter((session) => !gone.includes(session));
 }
 
+/** Sessions that connecting would end; what a lock or a tunnel that stands has left alone is not ended by another node. */
+export async function connectingCuts(
+  deps: Deps,
+  tunnel: Tunnel,
+  { node, sessions }: { readonly node: Id; readonly sessions: readonly SessionFact[] },
+): Promise<readonly SessionFact[]> {
+  if (sessions.length === 0 || tunnel.inUse() !== null) return [];
+  const planned = await tunnel.plansFor(node, null);
+  // what else is wrong with it is said when it is tried
+  if (!planned.ok) return [];
+  const { facts, exit } = planned.value;
+  return cutSessions({ policy: deps.store.policy(), facts, exit, state: "connected" }, sessions, false);
+}
+
 export const cutNote = ({ from, port }: SessionFact): Note => ({
   code: sessionCode,
   data: { from, protocol: "tcp", port },

@@ -26,6 +26,8 @@ export interface Scenario {
   readonly missed?: number;
   /** From where somebody works on this machine. */
   readonly session?: string;
+  /** The same from the world: connecting would end it, unless policy welcomes him. */
+  readonly caller?: { readonly from: Address; readonly port: number };
   /** What a rule may not ask for. */
   readonly cannot?: readonly (keyof Policy["rules"][number]["match"])[];
 }
@@ -208,6 +210,7 @@ export function scenarios(at: number): Record<string, Scenario> {
     old: { ...on, proofAgeMs: 900_000 },
     leaking: { ...on, beside: 3 },
     remote: { ...on, session: "198.51.100.7" },
+    "from-afar": { ...off, caller: { from: address("192.0.2.77"), port: 22 } },
     "no-apps": { ...on, cannot: ["apps"] },
     missed: { ...on, missed: 12 },
     bypass: { ...on, notices: ["bypass.xdp"] },

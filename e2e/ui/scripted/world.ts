@@ -194,7 +194,12 @@ export function createWorld(scenario: Scenario, now: () => number = Date.now): W
     apps: () => grant({ mechanism: "bpf", limits: [], apps: [] }),
     reopen: () => grant({ closed: 0 }),
     nodes: () => grant([...nodes]),
-    connect: ({ node }) => connect(node),
+    connect: ({ node, anyway }) => {
+      const { caller } = scenario;
+      const welcome = policy.welcome.some((w) => w.port === caller?.port && w.from[0] === `${caller.from}/32`);
+      if (caller === undefined || welcome || anyway === true) return connect(node);
+      return Promise.resolve(refuse("policy.cuts-session", { ...caller, protocol: "tcp", node }));
+    },
     disconnect: () => {
       attempt++;
       become({ kind: "off" });
