@@ -20,7 +20,7 @@ import { keepLittle } from "./memory.ts";
 import { openLists } from "./nodes/lists.ts";
 import { watchPings } from "./nodes/probe.ts";
 import { openStore } from "./nodes/store.ts";
-import { compile } from "./policy/compile.ts";
+import { compile, compileNexthops } from "./policy/compile.ts";
 import { uplinksOf } from "./policy/uplinks.ts";
 import { refusalData, tellCounterexample } from "./proof/explain.ts";
 import { prove, proveRest } from "./proof/prove.ts";
@@ -86,6 +86,7 @@ export async function runDaemon(argv: readonly string[], env: NodeJS.ProcessEnv)
           note("engine", { line });
         },
       }),
+    nexthops: (input) => compileNexthops({ ...input, state: "connected" }),
     uplinks: (facts) => uplinksOf(facts, store.policy()),
     ...{ prove: rememberProofs(proveNow), proveRest: proveRestNow },
     hasRights,
@@ -223,7 +224,8 @@ function proveNow(input: ProveInput): Proved {
   const tookMs = performance.now() - began;
   if (proof.kind === "proof") {
     const { properties, held, classes, states } = proof;
-    return grant({ at: Date.now(), tookMs, properties, held, classes, states });
+    const alone = proof.alone.includes("connected");
+    return { ...grant({ at: Date.now(), tookMs, properties, held, classes, states }), alone };
   }
   const found = tellCounterexample(proof);
   return { ...refuse("plan.leaks", refusalData(found)), found };

@@ -12,8 +12,12 @@ import type { Applied } from "../../helper/kernel/kernel.ts";
 import { type LinuxKernel, openLinux } from "../../helper/kernel/linux.ts";
 import { loadNative } from "../../helper/kernel/native.ts";
 import { nexthops } from "../../helper/plan/numbers.ts";
-import { compile } from "../../helper/policy/compile.ts";
+import type { Plan } from "../../helper/plan/plan.ts";
+import { compile, compileNexthops } from "../../helper/policy/compile.ts";
+import type { Request } from "../../helper/policy/ground.ts";
 import { node } from "../../helper/policy/sample-machines.ts";
+import type { Deps, Live } from "../../helper/tunnel/live.ts";
+import { watchMachine } from "../../helper/tunnel/watch.ts";
 import { manyPrefixes } from "./plan-ground.ts";
 
 const [prefixes = 1, rounds = 1] = process.argv.slice(2).map(Number);
@@ -32,6 +36,7 @@ const kernel = await openLinux({
 const found = {
   apply: [] as number[],
   object: [] as number[],
+  flows: [] as number[],
   whole: [] as number[],
   wholeCommands: [] as number[],
   batch: [] as number[],
@@ -42,7 +47,7 @@ for (let round = 0; round < rounds; round++) {
     moveSet("192.0.2.9");
   });
   moveSet("192.0.2.1");
-  sh("ip route replace default via 192.0.2.9 dev up0");
+  await timed(found.flows, () => followed(laid, () => sh("ip route replace default via 192.0.2.9 dev up0")));
   const moved = await timed(found.whole, () => connect(kernel));
   found.wholeCommands.push(moved.commands.length);
   sh("ip route replace default via 192.0.2.1 dev up0");
@@ -62,20 +67,55 @@ rmSync(folder, { recursive: true });
 process.stdout.write(`${JSON.stringify(found)}\n`);
 
 /** What the helper does when it connects: reads the machine, compiles, applies, reads back. */
-async function connect(to: LinuxKernel): Promise<Applied> {
+async function connect(to: LinuxKernel): Promise<Applied & { readonly plan: Plan }> {
   const answer = compile({ policy, facts: await to.read(), exit: node, state: "connected" });
   if (!answer.ok) throw new Error(answer.refusal.code);
-  return to.apply(answer.value);
+  return { ...(await to.apply(answer.value)), plan: answer.value };
+}
+
+/** From a new default route until the helper's watch has moved what leads the set, as the kernel then answers. */
+async function followed({ plan }: { readonly plan: Plan }, change: () => void): Promise<void> {
+  let moved: () => void = () => undefined;
+  const done = new Promise<void>((resolve) => (moved = resolve));
+  const lead: LinuxKernel["lead"] = async (nexthops) => {
+    const commands = await kernel.lead(nexthops);
+    if (gatewayOfSet() === "192.0.2.9") moved();
+    // all else that follows is the next row
+    return new Promise(() => commands);
+  };
+  const live = { applied: { node: "", exit: node, plan, alone: true, names: [] }, uplinks: [] } as unknown as Live;
+  const deps = {
+    ...{
+      kernel: { ...kernel, lead },
+      store: { policy: () => policy },
+      lists: { of: () => ({}) },
+      names: { known: () => [] },
+    },
+    nexthops: (input: Omit<Request, "state">) => compileNexthops({ ...input, state: "connected" }),
+    ...{ uplinks: () => [], wire: { links: () => undefined }, log: () => undefined },
+  } as unknown as Deps;
+  const nobody = { touched: () => undefined, happen: () => undefined, publish: () => undefined };
+  const close = watchMachine(deps, live, nobody);
+  // a watch alone keeps no process alive
+  const alive = setInterval(() => undefined, 1000);
+  change();
+  await done;
+  clearInterval(alive);
+  close();
 }
 
 /** One object for all routes of the set; over when the kernel sends one of their addresses by the new gateway. */
 function moveSet(gateway: string): void {
   const to = { kind: "dev", dev: "up0", via: gateway as Address, onlink: true } as const;
   native.netlinkApply(route, [{ kind: "nexthop.replace", nexthop: { id: nexthops.direct[4], family: 4, to } }]);
+  const now = gatewayOfSet();
+  if (now !== gateway) throw new Error(`the set goes by ${now}, not by ${gateway}`);
+}
+
+function gatewayOfSet(): string {
   const [prefix = ""] = policy.rules[0]?.match.destination ?? [];
   const answer = native.routeGet(route, { to: addressOf(prefix as Prefix) });
-  if (answer.kind !== "route" || answer.route.legs[0]?.via !== gateway)
-    throw new Error(`${prefix} does not go by ${gateway}: ${JSON.stringify(answer)}`);
+  return answer.kind === "route" ? (answer.route.legs[0]?.via ?? "nobody") : answer.code;
 }
 
 /** Files for `ip -batch`, which takes one family each. */

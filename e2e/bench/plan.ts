@@ -12,7 +12,12 @@ const run = promisify(execFile);
 const proved = z.object({ times: z.array(z.number()), mostMiB: z.number() });
 const applied = z.object({
   ...{ apply: z.array(z.number()), batch: z.array(z.number()) },
-  ...{ object: z.array(z.number()), whole: z.array(z.number()), wholeCommands: z.array(z.number()) },
+  ...{
+    flows: z.array(z.number()),
+    object: z.array(z.number()),
+    whole: z.array(z.number()),
+    wholeCommands: z.array(z.number()),
+  },
 });
 
 /** Prefixes; none: twenty rules. */
@@ -41,6 +46,7 @@ export async function benchPlan(rounds: number, note: (line: string) => void): P
     rowOf("apply.100k", "ms", found.apply),
     rowOf("apply.100k.ip_batch", "ms", found.batch),
     rowOf("uplink_change.100k", "ms", found.object),
+    rowOf("uplink_change.100k.flows", "ms", found.flows),
     rowOf("uplink_change.100k.whole", "ms", found.whole),
   ];
 }

@@ -1,6 +1,7 @@
 // Announcements of the kernel as changes for the watch. Pure. What agrees with the plan is no change: a route of ours
 // that comes, one that is not in the plan and goes. So neither our own hand nor what the kernel does in its wake (a link
 // takes its addresses and routes along, unsigned) is taken for somebody else's.
+import type { Prefix } from "../contract/prefix.ts";
 import type { RouteFact } from "../plan/facts.ts";
 import { isOwnRoute } from "../plan/forms.ts";
 import { linkName, ranges, tableName } from "../plan/numbers.ts";
@@ -68,24 +69,31 @@ export function changeOf(event: NetlinkEvent, plan: Plan | null, ours: readonly 
   }
 }
 
-/** Announcements come by the hundred thousand when a link goes: each is looked up, not searched for. */
+/**
+ * Announcements come by the hundred thousand when a link goes: each is looked up, not searched for. The prefixes of a table
+ * are put in order when one of them is announced: a new default route of main waits for no set of a hundred thousand.
+ */
 function planned(plan: Plan | null, route: RouteFact): boolean {
   if (plan === null) return false;
-  let routes = known.get(plan);
-  if (routes === undefined) {
-    routes = new Map();
-    for (const r of plan.routes) {
-      const same = routes.get(keyOf(r));
-      if (same === undefined) routes.set(keyOf(r), [r]);
-      else same.push(r);
-    }
-    known.set(plan, routes);
-  }
-  return routes.get(keyOf(route))?.some((r) => sameRoute(r, route)) ?? false;
+  let tables = known.get(plan);
+  if (tables === undefined) known.set(plan, (tables = new Map<number, Map<Prefix, PlanRoute[]>>()));
+  let mine = tables.get(route.table);
+  if (mine === undefined) tables.set(route.table, (mine = byPrefix(plan.routes, route.table)));
+  return mine.get(route.prefix)?.some((r) => sameRoute(r, route)) ?? false;
 }
 
-const known = new WeakMap<Plan, Map<string, PlanRoute[]>>();
-const keyOf = (route: Pick<PlanRoute, "table" | "prefix">): string => `${route.table} ${route.prefix}`;
+function byPrefix(routes: readonly PlanRoute[], table: number): Map<Prefix, PlanRoute[]> {
+  const prefixes = new Map<Prefix, PlanRoute[]>();
+  for (const route of routes) {
+    if (route.table !== table) continue;
+    const same = prefixes.get(route.prefix);
+    if (same === undefined) prefixes.set(route.prefix, [route]);
+    else same.push(route);
+  }
+  return prefixes;
+}
+
+const known = new WeakMap<Plan, Map<number, Map<Prefix, PlanRoute[]>>>();
 
 /** `ip` says little: who started it says more. */
 function authorOf({ by }: Exclude<NetlinkEvent, { kind: "overrun" }>): string | null {

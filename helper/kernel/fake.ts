@@ -2,8 +2,8 @@
 // linux.ts, so whoever tests against it tests against what the kernel does as far as those cases tell.
 import type { App } from "../contract/policy.ts";
 import { diff, type Operation } from "../plan/diff.ts";
-import type { Facts } from "../plan/facts.ts";
-import { linkName } from "../plan/numbers.ts";
+import type { Facts, RouteFact } from "../plan/facts.ts";
+import { linkName, ranges } from "../plan/numbers.ts";
 import { makersOf } from "../plan/makers.ts";
 import type { NftTable } from "../plan/nft.ts";
 import type { Plan, PlanApps } from "../plan/plan.ts";
@@ -97,6 +97,12 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
 
   return {
     read: async () => machine.facts,
+    ground: async () => ({ ...machine.facts, routes: machine.facts.routes.filter((r) => !isInOwnTable(r)) }),
+    lead: async (objects) => {
+      const operations = objects.map((nexthop): Operation => ({ kind: "nexthop.replace", nexthop }));
+      machine.facts = simulate(machine.facts, operations);
+      return operations.map(printOperation);
+    },
     apply,
     undo: async () => {
       const { commands } = await apply(nothing);
@@ -145,6 +151,10 @@ export async function openFake(machine: FakeMachine): Promise<Kernel & { close()
 export function byAnother(machine: FakeMachine, kind: Change["kind"], what: string, facts: Facts): void {
   machine.facts = facts;
   for (const listener of machine.listeners) listener({ at: Date.now(), kind, what, author: "ip", ours: true });
+}
+
+function isInOwnTable({ table }: RouteFact): boolean {
+  return ranges.firstTable <= table && table <= ranges.lastTable;
 }
 
 function noted(machine: FakeMachine, plan: Plan): FakeJournal | null {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { Address, InterfaceAddress, Prefix } from "../contract/prefix.ts";
 import { diff } from "../plan/diff.ts";
+import type { Facts } from "../plan/facts.ts";
 import type { NftRule, NftTable } from "../plan/nft.ts";
 import { lastMetric, linkName, marks, markMask, tableName } from "../plan/numbers.ts";
 import type { Plan, PlanRoute, PlanState } from "../plan/plan.ts";
@@ -54,6 +55,24 @@ export function kernelCases(name: string, make: () => CaseMachine): void {
         expect(diff(plan, await kernel.read())).toEqual([]);
         expect((await kernel.apply(plan)).commands).toEqual([]);
       }
+    });
+
+    test("the ground is the machine without our tables, and what leads a set moves alone", async () => {
+      const before = await kernel.read();
+      const plan = await planOf(kernel, "connected");
+      const by = (via: string) => ({ kind: "dev", dev: "up0", via: via as Address, onlink: true }) as const;
+      const led: Plan = { ...plan, nexthops: [...plan.nexthops, { id: 7690, family: 4, to: by("192.0.2.1") }] };
+      await kernel.apply(led);
+      const { routes, rules } = await kernel.ground();
+      const ours = ({ table }: { table: number }): boolean => table >= 7600 && table < 7700;
+      expect(routes.filter(ours)).toEqual([]);
+      const mainOf = (facts: Facts) => facts.routes.filter((r) => r.table === 254 && r.prefix.startsWith("0."));
+      expect(routes.filter((r) => r.table === 254 && r.prefix.startsWith("0."))).toEqual(mainOf(before));
+      expect(rules).toEqual((await kernel.read()).rules);
+      expect(await kernel.lead([{ id: 7690, family: 4, to: by("192.0.2.9") }])).toHaveLength(1);
+      const moved = await kernel.read();
+      expect(moved.nexthops.find((n) => n.id === 7690)).toMatchObject({ dev: "up0", via: "192.0.2.9" });
+      expect(diff(led, moved).map((o) => o.kind)).toEqual(["nexthop.replace"]);
     });
 
     test("a plan that closes does the gate first, one that opens does it last", async () => {

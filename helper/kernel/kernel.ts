@@ -4,12 +4,19 @@ import type { Address } from "../contract/prefix.ts";
 import type { Evidence } from "../plan/evidence.ts";
 import type { Facts, KernelFeatures, RouteFact } from "../plan/facts.ts";
 import type { NftRule, NftTable } from "../plan/nft.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlanNexthop } from "../plan/plan.ts";
 import type { Removal } from "../plan/removal.ts";
 
 export interface Kernel {
   /** Everything that the plan, the proof and the window need to know of the machine. */
   read(): Promise<Facts>;
+  /** The same without the routes of our own tables, which may be a hundred thousand: what a plan is made from, at once. */
+  ground(): Promise<Facts>;
+  /**
+   * Moves nothing but what large sets are led by. For whoever knows that the gate holds with any routing: nothing is
+   * compared, and the plan that says so follows. Gives the commands.
+   */
+  lead(nexthops: readonly PlanNexthop[]): Promise<readonly string[]>;
   /**
    * Brings the machine to the plan: journal, gate (when gate-first), links, routes, rules, sysctls, resolver, read back
    * and compare, gate (when gate-last). Bears being called twice with the same plan. Throws KernelError; what was done

@@ -91,8 +91,8 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
     devicePrefix: probed.devicePrefix && options.devicePrefix !== false,
     owner: probed.owner && options.owner !== false,
   };
-  const read = (more: readonly string[] = []): Facts => {
-    const facts = readFacts(native, sockets, { ...features, ...tool }, resolvConf, more);
+  const read = (more: readonly string[] = [], ours = true): Facts => {
+    const facts = readFacts(native, sockets, { ...features, ...tool }, resolvConf, { more, ours });
     const forAll = asksForAll(facts.resolver.resolvedRunning);
     const own = ownServers(facts.resolver, journal.now?.resolver ?? null, facts.links);
     const resolver = { ...facts.resolver, ownServers: own, ...(forAll !== undefined && { asksForAll: forAll }) };
@@ -259,6 +259,14 @@ export async function openLinux(options: LinuxOptions): Promise<LinuxKernel> {
 
   return {
     read: async () => read(),
+    ground: async () => read([], false),
+    lead: (objects) =>
+      inTurn(async () => {
+        if (objects.length === 0) return [];
+        const operations = objects.map((nexthop): Operation => ({ kind: "nexthop.replace", nexthop }));
+        carryOut(operations, (netlink) => native.netlinkApply(sockets.route, netlink));
+        return operations.map(printOperation);
+      }),
     apply: (wanted) => inTurn(() => apply(wanted)),
     undo: () =>
       inTurn(async () => {

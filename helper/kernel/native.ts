@@ -275,7 +275,8 @@ type Plain = Pick<
 >;
 
 export interface Native extends Plain {
-  netlinkRead(fd: number): Reading;
+  /** `without`: first and last of the tables whose routes are not asked for. */
+  netlinkRead(fd: number, without?: readonly [number, number]): Reading;
   /** Every operation is tried; the refused ones come back. */
   netlinkApply(fd: number, operations: readonly NetlinkOperation[]): readonly Failure[];
   routeGet(fd: number, question: Question): RouteAnswer;
@@ -317,8 +318,8 @@ export function loadNative(path = process.env["CULVERT_ADDON"] ?? "../../native/
     ...{ netlinkOpen, nftOpen, netlinkPort, tunOpen, udpOpen, tcpOpen, unixListen, peerCredentials, closeFd, ping },
     ...{ sendBy, frameSend, bpfMount, bpfUnmount, fileKey, appMarksClear, destroyMarked },
     ...{ memoryKeepLittle, memoryTrim },
-    netlinkRead(fd) {
-      const reading = JSON.parse(addon.netlinkRead(fd)) as Reading;
+    netlinkRead(fd, without) {
+      const reading = JSON.parse(addon.netlinkRead(fd, without && [...without])) as Reading;
       return { ...reading, routes: eachOf(reading.routes) };
     },
     netlinkApply: (fd, list) => JSON.parse(addon.netlinkApply(fd, JSON.stringify(joined(list)))) as readonly Failure[],

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 
 import type { Prefix } from "../contract/prefix.ts";
 import type { Facts, KernelFeatures } from "../plan/facts.ts";
-import { tableName } from "../plan/numbers.ts";
+import { ranges, tableName } from "../plan/numbers.ts";
 import { KernelError } from "./kernel.ts";
 import type { ListedTable, Native, NftFeatures } from "./native.ts";
 import type { HaveTable } from "./nft-changes.ts";
@@ -25,15 +25,16 @@ export type Features = NftFeatures & Pick<KernelFeatures, "appMarks" | "nftTool"
 /** NFT_TABLE_F_OWNER */
 const owner = 2;
 
-/** `more`: sysctls to read besides those of every plan. */
+/** `more`: sysctls to read besides those of every plan. `ours`: false: without the routes of our own tables. */
 export function readFacts(
   native: Native,
   sockets: Sockets,
   features: Features,
   resolvConf: string,
-  more: readonly string[],
+  { more = [], ours = true }: { readonly more?: readonly string[]; readonly ours?: boolean },
 ): Facts {
-  const reading = asked("reading", "links and routes", () => native.netlinkRead(sockets.route));
+  const without = ours ? undefined : ([ranges.firstTable, ranges.lastTable] as const);
+  const reading = asked("reading", "links and routes", () => native.netlinkRead(sockets.route, without));
   const tables = listTables(native, sockets);
   const keys = new Set([...sysctlKeys(reading.links.map((l) => l.name)), ...more]);
   const { nexthops, ...rest } = reading;

@@ -8,7 +8,7 @@
 import type { Answer } from "../contract/refusal.ts";
 import { grant } from "../contract/refusal.ts";
 import type { Family } from "../contract/prefix.ts";
-import type { Plan, PlanRoute, PlanRule } from "../plan/plan.ts";
+import type { Plan, PlanNexthop, PlanRoute, PlanRule } from "../plan/plan.ts";
 import { engineRoutes, engineRules, lanRoutes, lanRules } from "./bypass.ts";
 import { askingRoutes, askingRules, dnsOf, resolverRules } from "./dns.ts";
 import { refusalOf } from "./form.ts";
@@ -30,6 +30,12 @@ export function compile(request: Request): Answer<Plan> {
   return grant(request.state === "off" ? off(ground) : on(ground));
 }
 
+/** What of a plan leads large sets: a change of the uplink is these few objects, before all the rest is compiled again. */
+export function compileNexthops(request: Request): readonly PlanNexthop[] {
+  const ground = groundOf(request);
+  return refusalOf(ground) === null ? nexthopsOf(ground) : [];
+}
+
 /** Nothing of ours; but for the closed gate where the kill switch holds from boot on. */
 function off(ground: Ground): Plan {
   const nft = ground.policy.killSwitch === "boot" ? gateOf(ground) : [];
@@ -41,12 +47,12 @@ function off(ground: Ground): Plan {
 
 function on(ground: Ground): Plan {
   const { state } = ground;
-  const here = families.filter((family) => family === 4 || ground.facts.features.ipv6);
+  const here = familiesOf(ground);
   return {
     state,
     order: state === "connected" ? "gate-last" : "gate-first",
     link: linkOf(ground),
-    nexthops: here.flatMap((family) => laneNexthops(ground, family)),
+    nexthops: nexthopsOf(ground),
     routes: here.flatMap((family) => routesOf(ground, family)),
     rules: here.flatMap((family) => rulesOf(ground, family)),
     nft: gateOf(ground),
@@ -54,6 +60,14 @@ function on(ground: Ground): Plan {
     dns: dnsOf(ground),
     apps: ground.apps.plan,
   };
+}
+
+function familiesOf({ facts }: Ground): readonly Family[] {
+  return families.filter((family) => family === 4 || facts.features.ipv6);
+}
+
+function nexthopsOf(ground: Ground): readonly PlanNexthop[] {
+  return familiesOf(ground).flatMap((family) => laneNexthops(ground, family));
 }
 
 function routesOf(ground: Ground, family: Family): readonly PlanRoute[] {

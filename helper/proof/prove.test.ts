@@ -31,6 +31,7 @@ test("a plan that keeps every promise is proven, with its counts", () => {
   expect(proof.classes).toBeGreaterThan(100);
   expect(proof.states).toBeGreaterThan(36);
   expect(proof.limits).toContain("af-xdp");
+  expect(proof.alone).toEqual(["connecting", "connected", "locked"]);
 });
 
 test.each<[string, string, Change]>([

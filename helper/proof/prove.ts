@@ -39,6 +39,8 @@ export interface Proof {
   readonly classes: number;
   /** States times what may go wrong in them. */
   readonly states: number;
+  /** Of which plans the gate holds with any routing whatever. */
+  readonly alone: readonly PlanState[];
   /** What no proof here covers. */
   readonly limits: readonly Limit[];
 }
@@ -106,6 +108,7 @@ export function prove(input: ProofInput, by?: By): Proof | Counterexample {
     held: allProperties,
     classes,
     states: cases + 1,
+    alone: [...alone].map((plan) => plan.state),
     limits: limits.filter((limit) => {
       if (limit === "raw-frames-on-new-devices") return !input.facts.features.devicePrefix;
       return limit !== "routes-in-main" || input.policy.form !== "table";

@@ -17,7 +17,7 @@ export async function close(deps: Deps, live: Live, outcome: Outcome): Promise<S
   };
   deps.wanted.write(wanted);
   deps.last.write(wanted);
-  const applied = await apply(deps, live, { node, exit, plan: closing, names: namesOf(facts) });
+  const applied = await apply(deps, live, { node, exit, plan: closing, alone: false, names: namesOf(facts) });
   outcome.step("gate-closed", { state: "done", tookMs: applied.tookMs });
   return { kind: "closed" };
 }
@@ -58,9 +58,9 @@ export async function awaitNode(deps: Deps, live: Live, outcome: Outcome): Promi
 }
 
 export async function open(deps: Deps, live: Live, outcome: Outcome): Promise<Said> {
-  const { node, exit, connected, facts } = preparedOf(live);
+  const { node, exit, connected, alone, facts } = preparedOf(live);
   outcome.step("routes-laid", { state: "running", tookMs: null });
-  const { phases } = await apply(deps, live, { node, exit, plan: connected, names: namesOf(facts) });
+  const { phases } = await apply(deps, live, { node, exit, plan: connected, alone, names: namesOf(facts) });
   outcome.step("routes-laid", { state: "done", tookMs: phases.changeMs });
   outcome.step("read-back", { state: "done", tookMs: phases.readBackMs });
   outcome.step("gate-opens", { state: "done", tookMs: phases.gateMs });

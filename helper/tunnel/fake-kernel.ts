@@ -1,7 +1,7 @@
 // A kernel for tests of the tunnel: takes every plan, notes it, and does what another program would on the test's word.
 import { type Change, type Kernel, type RouteAnswer, KernelError } from "../kernel/kernel.ts";
 import type { Facts, RuleFact } from "../plan/facts.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlanNexthop } from "../plan/plan.ts";
 import type { Removal } from "../plan/removal.ts";
 
 export interface KernelGiven {
@@ -77,6 +77,15 @@ export class TestKernel implements Kernel {
         resolvConf: { path: "/etc/resolv.conf", target: null, servers: [], immutable: false },
       },
     };
+  }
+  ground(): Promise<Facts> {
+    return this.read();
+  }
+  led: PlanNexthop[] = [];
+  async lead(nexthops: readonly PlanNexthop[]) {
+    if (this.failOn === "lead") throw new KernelError("doing", "ip nexthop replace", "ENETDOWN");
+    this.led.push(...nexthops);
+    return nexthops.map(({ id }) => `ip nexthop replace id ${id}`);
   }
   async apply(plan: Plan) {
     if (plan.state === this.failOn) throw new KernelError("adding", "route default", "EEXIST");

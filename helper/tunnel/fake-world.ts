@@ -12,7 +12,7 @@ import type { Status } from "../contract/status.ts";
 import type { WireAllowed, WireCounts, WireRules } from "../kernel/native.ts";
 import type { WireWatch } from "../kernel/wire.ts";
 import { openStore } from "../nodes/store.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Plan, PlanNexthop } from "../plan/plan.ts";
 import { type FakeEngine, startFakeEngine } from "./fake-engine.ts";
 import { type KernelGiven, TestKernel } from "./fake-kernel.ts";
 import { noNames } from "./names.ts";
@@ -36,6 +36,10 @@ export interface Given extends KernelGiven {
   noUplink?: boolean;
   names?: Record<string, string>;
   dir?: string;
+  /** What plans lead by, and what the machine of now would have. */
+  standing?: readonly PlanNexthop[];
+  nexthops?: readonly PlanNexthop[];
+  alone?: boolean;
 }
 
 /** Of a proof that holds. */
@@ -80,9 +84,13 @@ export async function makeWorld(options: Given = {}) {
       return engine;
     },
     compile: ({ state, policy }): Answer<Plan> =>
-      given.noUplink ? refuse("machine.no-uplink") : grant(planOf(state, policy.ipv6)),
+      given.noUplink
+        ? refuse("machine.no-uplink")
+        : grant({ ...planOf(state, policy.ipv6), nexthops: given.standing ?? [] }),
+    nexthops: () => given.nexthops ?? [],
     uplinks: () => (given.noUplink ? [] : [{ name: "eth0", addresses: [], gateways: [], lan: [] }]),
-    prove: ({ facts }) => (given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : grant(summary)),
+    prove: ({ facts }) =>
+      given.leaks || facts.rules.length > 0 ? refuse("plan.leaks") : { ...grant(summary), alone: given.alone ?? true },
     proveRest: () => (given.leaks ? refuse("plan.leaks") : grant(null)),
     names: noNames,
     lists: { of: () => ({}), missing: () => undefined },

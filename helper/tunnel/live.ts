@@ -11,7 +11,7 @@ import type { Lists } from "../nodes/lists.ts";
 import type { Store } from "../nodes/store.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts, NameFact } from "../plan/facts.ts";
-import type { Plan, PlanState } from "../plan/plan.ts";
+import type { Plan, PlanNexthop, PlanState } from "../plan/plan.ts";
 import type { Engine, EngineKind } from "./engine.ts";
 import type { Names } from "./names.ts";
 import type { Resolve } from "./resolve.ts";
@@ -36,6 +36,8 @@ export interface Deps {
     said: (e: "silent" | "heard") => void,
   ) => Promise<Engine>;
   readonly compile: (input: Omit<CompileInput, "exit"> & { readonly exit: Exit | null }) => Answer<Plan>;
+  /** What the plan for "connected" would lead large sets by. */
+  readonly nexthops: (input: Omit<CompileInput, "state">) => readonly PlanNexthop[];
   readonly uplinks: (facts: Facts) => readonly Uplink[];
   /** Proven plans are applied, others are not; the answer of a refusal is plan.leaks with the packet. */
   readonly prove: (input: ProveInput) => Proved;
@@ -47,9 +49,12 @@ export interface Deps {
   readonly log: (what: string, data: Readonly<Record<string, unknown>>) => void;
 }
 
-/** An answer; where a packet breaks the plan, also that packet. */
+/**
+ * An answer; where a packet breaks the plan, also that packet. alone: the gate of the connected plan holds with any routing, so
+ * routes may move behind it before the rest is proven again.
+ */
 export type Proved =
-  | { readonly ok: true; readonly value: ProofSummary | null }
+  | { readonly ok: true; readonly value: ProofSummary | null; readonly alone?: boolean }
   | { readonly ok: false; readonly refusal: Refusal; readonly found?: CounterexampleTold };
 
 export interface CompileInput {
@@ -94,6 +99,8 @@ export interface Applying {
   readonly node: Id;
   readonly exit: Exit;
   readonly plan: Plan;
+  /** Its gate was proven to hold with any routing. */
+  readonly alone: boolean;
   /** Addresses of names as the plan has them. */
   readonly names: readonly NameFact[];
 }
@@ -107,6 +114,8 @@ export interface Prepared {
   readonly closing: Plan;
   readonly connected: Plan;
   readonly proof: ProofSummary | null;
+  /** Of the connected plan, as Applying's. */
+  readonly alone: boolean;
 }
 
 /** What can be refused before anything is touched; with the packet where a proof failed. */

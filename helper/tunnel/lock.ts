@@ -34,7 +34,7 @@ export async function lock(deps: Deps, live: Live, node: Id): Promise<Said> {
   // after a crash who asks waits for an answer that may come yet; without the stub he is refused as well
   const names = await deps.names.ready(deps.store.policy(), facts);
   if (!names.ok) deps.log("names not answered", names.refusal.data);
-  const { commands } = await apply(deps, live, { node, exit, plan: plan.value, names: namesOf(facts) });
+  const { commands } = await apply(deps, live, { node, exit, plan: plan.value, alone: false, names: namesOf(facts) });
   return { kind: "locked", mended: again && commands.length > 0 };
 }
 
@@ -53,10 +53,10 @@ export async function replan(deps: Deps, live: Live): Promise<Said> {
     planned = planOn(deps, live, applied, standing(facts, applied));
   }
   if (!planned.ok) return { kind: "refused", refusal: planned.refusal };
-  const { plan, same, proof } = planned.value;
+  const { plan, same, proof, alone } = planned.value;
   if (!same) live.proof = proof;
   const { node, exit } = applied;
-  const { commands } = await apply(deps, live, { node, exit, plan, names: planned.value.names });
+  const { commands } = await apply(deps, live, { node, exit, plan, alone, names: planned.value.names });
   return { kind: "replanned", mended: same && commands.length > 0 };
 }
 
@@ -64,19 +64,21 @@ interface Replanned {
   readonly plan: Plan;
   readonly same: boolean;
   readonly proof: ProofSummary | null;
+  readonly alone: boolean;
   readonly names: readonly NameFact[];
 }
 
-function planOn(deps: Deps, live: Live, { exit, plan: before }: Applying, facts: Facts): Answer<Replanned> {
+function planOn(deps: Deps, live: Live, { exit, plan: before, alone }: Applying, facts: Facts): Answer<Replanned> {
   const input = { policy: deps.store.policy(), facts, exit };
   const names = namesOf(facts);
   const plan = deps.compile({ ...input, state: "connected" });
   if (!plan.ok) return plan;
-  if (samePlan(before, plan.value)) return grant({ plan: plan.value, same: true, proof: live.proof, names });
+  if (samePlan(before, plan.value)) return grant({ plan: plan.value, same: true, proof: live.proof, alone, names });
   const locked = deps.compile({ ...input, state: "locked" });
   if (!locked.ok) return locked;
   const proof = proveWith(deps, input, plan.value, locked.value);
-  return proof.ok ? grant({ plan: plan.value, same: false, proof: proof.value, names }) : proof;
+  if (!proof.ok) return proof;
+  return grant({ plan: plan.value, same: false, proof: proof.value, alone: proof.alone === true, names });
 }
 
 /** One plan alone, with the lock it falls back to. */

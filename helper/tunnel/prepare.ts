@@ -91,6 +91,15 @@ function compileFor(
   const proof = deps.prove({ policy, facts, exit, plans });
   if (!proof.ok) return proof;
   live.proof = proof.value;
-  const made = { node, facts, configuration, exit, closing, connected: connected.value, proof: proof.value };
+  const made = {
+    node,
+    facts,
+    configuration,
+    exit,
+    closing,
+    connected: connected.value,
+    proof: proof.value,
+    alone: proof.alone === true,
+  };
   return grant(made);
 }

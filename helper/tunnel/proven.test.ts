@@ -48,6 +48,17 @@ test("a refusal is not remembered as a proof", () => {
   expect(prove(input)).toEqual(grant(summary));
 });
 
+test("that a gate holds with any routing is remembered of the plan it was said of, in the place it was said for", () => {
+  const prove = rememberProofs(() => ({ ...grant(summary), alone: true }));
+  const input = inputFor(dualStack);
+  const { connected, locked } = input.plans;
+  expect(prove(input)).toEqual({ ...grant(summary), alone: true });
+  expect(prove(input)).toEqual({ ...grant(summary), alone: true });
+  expect(prove({ ...input, plans: { connecting: locked, connected: locked, locked: connected } })).toEqual(
+    grant(summary),
+  );
+});
+
 function counted() {
   let proofs = 0;
   const prove = rememberProofs(() => {

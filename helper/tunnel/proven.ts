@@ -17,11 +17,16 @@ interface ForeignFacts {
 
 export type Prove = (input: ProveInput) => Proved;
 
+interface Known {
+  readonly value: ProofSummary | null;
+  readonly alone: boolean;
+}
+
 /** Machines, policies and far ends remembered; each holds the plans of a few states. */
 const remembered = 64;
 
 export function rememberProofs(prove: Prove): Prove {
-  const known = new Map<string, Map<string, ProofSummary | null>>();
+  const known = new Map<string, Map<string, Known>>();
   return (input) => {
     const { policy, exit, plans } = input;
     const set = new Set(Object.values(plans).flatMap((plan: Plan) => plan.sysctls.map((s) => s.key)));
@@ -31,11 +36,16 @@ export function rememberProofs(prove: Prove): Prove {
     const before = known.get(about);
     const proofs = names.map((name) => before?.get(name));
     const [first] = proofs;
-    if (first !== undefined && proofs.every((p) => p !== undefined)) return grant(first);
+    if (first !== undefined && proofs.every((p) => p !== undefined))
+      return { ...grant(first.value), ...(proofs[1]?.alone === true && { alone: true }) };
     const answer = prove(input);
     if (!answer.ok) return answer;
     known.delete(about);
-    known.set(about, new Map([...(before ?? []), ...names.map((name) => [name, answer.value] as const)]));
+    // said of the connected plan only: as what it stood in another place is not known
+    const proven = names.map(
+      (name, i) => [name, { value: answer.value, alone: i === 1 && answer.alone === true }] as const,
+    );
+    known.set(about, new Map([...(before ?? []), ...proven]));
     for (const oldest of known.keys()) {
       if (known.size <= remembered) break;
       known.delete(oldest);

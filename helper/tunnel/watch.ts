@@ -5,6 +5,7 @@ import type { Change } from "../kernel/kernel.ts";
 import { linkName } from "../plan/numbers.ts";
 import { watchedLinks } from "./may-leave.ts";
 import { readFacts } from "./ground.ts";
+import { leadFirst } from "./lead.ts";
 import type { Deps, Live } from "./live.ts";
 import type { Event, Machine } from "./states.ts";
 import type { PeerState } from "./uapi.ts";
@@ -31,6 +32,7 @@ export function watchMachine(
     timer = undefined;
     hurried = false;
     const before = JSON.stringify(live.uplinks);
+    await leadFirst(deps, live);
     const facts = await readFacts(deps, live);
     if (closed) return;
     deps.wire.links(watchedLinks(facts));

@@ -8,7 +8,7 @@ export declare function nftOpen(): number;
 /** How the changes made on this socket are signed in announcements. */
 export declare function netlinkPort(fd: number): number;
 /** Routes that are alike but for the prefix, and follow each other, are one with all prefixes, spaces between; so in changes. */
-export declare function netlinkRead(fd: number): string;
+export declare function netlinkRead(fd: number, withoutTables?: number[]): string;
 /** Every operation is tried; the refused ones come back. */
 export declare function netlinkApply(fd: number, operationsJson: string): string;
 export declare function routeGet(fd: number, questionJson: string): string;

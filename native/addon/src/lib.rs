@@ -53,9 +53,11 @@ pub fn netlink_port(fd: i32) -> Result<u32, String> {
     Ok(done(own)?.nl_pid)
 }
 
+/// `without`: first and last of the tables whose routes are not asked for.
 #[napi]
-pub fn netlink_read(fd: i32) -> Result<String, String> {
-    text(netlink::read::read(fd))
+pub fn netlink_read(fd: i32, without: Option<Vec<u32>>) -> Result<String, String> {
+    let range = |tables: &[u32]| Some(*tables.first()?..=*tables.last()?);
+    text(netlink::read::read(fd, without.as_deref().and_then(range)))
 }
 
 #[napi]

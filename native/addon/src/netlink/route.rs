@@ -104,6 +104,13 @@ pub fn request(family: u8) -> Message {
     Message::new(RTM_GETROUTE, 0, &fixed)
 }
 
+/// Of one table; for a socket that has its questions taken at their word (`socket::strictly`).
+pub fn request_table(family: u8, table: u32) -> Message {
+    let mut message = request(family);
+    message.word(RTA_TABLE, table);
+    message
+}
+
 pub fn read(message: &Received, links: &[Link]) -> Option<Route> {
     let fixed = message.body.get(..RTMSG)?;
     let flags = word_at(fixed, 8)?;

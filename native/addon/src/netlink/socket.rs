@@ -16,6 +16,7 @@ use crate::sys::{self, Doing, Errno, Outcome};
 const SOL_NETLINK: i32 = 270;
 const NETLINK_CAP_ACK: i32 = 10;
 const NETLINK_EXT_ACK: i32 = 11;
+const NETLINK_GET_STRICT_CHK: i32 = 12;
 /// A dump's datagrams are at most 32 KiB (netlink_dump, NLMSG_GOODSIZE up to SKB_WITH_OVERHEAD(32768)).
 const BUFFER: usize = 65536;
 /// Answers to a batch of refused changes must fit: 200 of them with their texts.
@@ -67,6 +68,14 @@ pub fn dump<T>(
         }
     }
     Err(Errno(libc::EINTR))
+}
+
+/// With questions that name a table answered for that table alone (Linux 4.20 and after).
+pub fn strictly<T>(fd: RawFd, work: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    sys::set_option(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1i32)?;
+    let done = work();
+    sys::set_option(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 0i32)?;
+    done
 }
 
 /// One question with one answer.
