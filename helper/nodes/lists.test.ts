@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 
 import { defaultPolicy, type Policy } from "../contract/policy.ts";
+import type { Prefix } from "../contract/prefix.ts";
+import { prefixSet } from "../policy/prefix-set.ts";
 import { openLists } from "./lists.ts";
 
 const folders: string[] = [];
@@ -12,17 +14,17 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-test("a list is named by what it holds, however it was written, and outlives its helper", () => {
+test("a list is named by what it holds, however it was written, and outlives its helper", async () => {
   const dir = folder();
-  const one = brought(dir, "10.0.0.0/8\n192.0.2.0/25\n192.0.2.128/25\n");
-  const two = brought(dir, "# the same\n192.0.2.0/24\n\n10.1.0.0/16\n10.0.0.0/8");
+  const one = await brought(dir, "10.0.0.0/8\n192.0.2.0/25\n192.0.2.128/25\n");
+  const two = await brought(dir, "# the same\n192.0.2.0/24\n\n10.1.0.0/16\n10.0.0.0/8");
   expect(two).toBe(one);
   expect(openLists(dir, () => 0).of(naming(one))).toEqual({ [one]: ["10.0.0.0/8", "192.0.2.0/24"] });
 });
 
-test("a list that is not here, or was changed on disk, is missing and not another", () => {
+test("a list that is not here, or was changed on disk, is missing and not another", async () => {
   const dir = folder();
-  const id = brought(dir, "10.0.0.0/8\n");
+  const id = await brought(dir, "10.0.0.0/8\n");
   expect(openLists(dir, () => 0).missing(naming(id))).toBeUndefined();
   writeFileSync(join(dir, "lists", `${id}.txt`), "0.0.0.0/0\n");
   const lists = openLists(dir, () => 0);
@@ -30,17 +32,41 @@ test("a list that is not here, or was changed on disk, is missing and not anothe
   expect(lists.of(naming(id))).toEqual({});
 });
 
-test("nonsense is told with its lines and keeps nothing", () => {
+test("nonsense is told with its lines and keeps nothing", async () => {
   const dir = folder();
   const lists = openLists(dir, () => 0);
   const upload = begun(lists);
   lists.add(upload, "10.0.0.0/8\nno");
   lists.add(upload, "nsense\n");
-  expect(lists.end(upload)).toMatchObject({
+  expect(await lists.end(upload)).toMatchObject({
     value: { bad: { lines: 2, badLines: 1, bad: [{ line: 2, text: "nonsense" }] } },
   });
   expect(() => readdirSync(join(dir, "lists"))).toThrow();
-  expect(lists.end(upload)).toMatchObject({ refusal: { code: "call.not-now" } });
+  expect(await lists.end(upload)).toMatchObject({ refusal: { code: "call.not-now" } });
+});
+
+test("while a long list is sorted others are answered, and the list is the same as in one go", async () => {
+  const lists = openLists(folder(), () => 0);
+  const upload = begun(lists);
+  const lines = Array.from({ length: 200_000 }, (_, i) => {
+    const at = ((i * 7919) % 200_000) * 2;
+    return `${20 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}.0/24`;
+  });
+  lists.add(upload, lines.join("\n"));
+  let turns = 0;
+  const turn = (): void => {
+    turns += 1;
+    timer = setImmediate(turn);
+  };
+  let timer = setImmediate(turn);
+  const answer = await lists.end(upload);
+  clearImmediate(timer);
+  // each piece of sorting and merging gives the loop a turn
+  expect(turns).toBeGreaterThan(50);
+  if (!answer.ok || !("done" in answer.value)) throw new Error("not brought");
+  expect(lists.of(naming(answer.value.done.id))).toEqual({
+    [answer.value.done.id]: prefixSet(lines as Prefix[])[4],
+  });
 });
 
 test("who begins and hangs up holds no place for ever", () => {
@@ -53,9 +79,10 @@ test("who begins and hangs up holds no place for ever", () => {
   begun(lists);
 });
 
-test("a list that no rule names goes when it is old", () => {
+test("a list that no rule names goes when it is old", async () => {
   const dir = folder();
-  const [kept, old, young] = ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"].map((text) => brought(dir, text));
+  const texts = ["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"];
+  const [kept, old, young] = await Promise.all(texts.map((text) => brought(dir, text)));
   const lists = openLists(dir, () => 10_000_000);
   for (const id of [kept, old]) utimesSync(join(dir, "lists", `${id ?? ""}.txt`), 1, 1);
   utimesSync(join(dir, "lists", `${young ?? ""}.txt`), 9_999, 9_999);
@@ -75,11 +102,11 @@ function begun(lists: ReturnType<typeof openLists>): number {
   return answer.value.upload;
 }
 
-function brought(dir: string, text: string): string {
+async function brought(dir: string, text: string): Promise<string> {
   const lists = openLists(dir, () => 0);
   const upload = begun(lists);
   lists.add(upload, text);
-  const answer = lists.end(upload);
+  const answer = await lists.end(upload);
   if (!answer.ok || !("done" in answer.value)) throw new Error("not brought");
   return answer.value.done.id;
 }

@@ -21,7 +21,8 @@ export interface Lists {
   size(id: string): number;
   begin(): Answer<{ upload: number }>;
   add(upload: number, text: string): Answer<{ lines: number; read: number }>;
-  end(upload: number): Answer<Brought>;
+  /** Sorts it in pieces, between which others are answered. */
+  end(upload: number): Promise<Answer<Brought>>;
   /** Forgets those that neither policy names. */
   sweep(kept: readonly Policy[]): void;
 }
@@ -41,6 +42,8 @@ interface Upload {
 export function openLists(stateDir: string, now: () => number): Lists {
   const folder = join(stateDir, "lists");
   const uploads = new Map<number, Upload>();
+  /** Being sorted. */
+  let ending = 0;
   const loaded = new Map<string, readonly Prefix[]>();
   const pathOf = (id: string): string => join(folder, `${id}.txt`);
 
@@ -84,7 +87,7 @@ export function openLists(stateDir: string, now: () => number): Lists {
     size: (id) => load(id)?.length ?? 0,
     begin() {
       reap();
-      if (uploads.size >= mostUploads) return refuse("call.busy");
+      if (uploads.size + ending >= mostUploads) return refuse("call.busy");
       const upload = randomInt(2 ** 47);
       uploads.set(upload, { reader: listReader(), bytes: 0, at: now() });
       return grant({ upload });
@@ -102,14 +105,20 @@ export function openLists(stateDir: string, now: () => number): Lists {
       upload.reader.push(text);
       return grant({ lines: upload.reader.lines, read: upload.reader.read });
     },
-    end(id) {
+    async end(id) {
       const upload = uploads.get(id);
       if (upload === undefined) return refuse("call.not-now");
       uploads.delete(id);
-      const { lines, read, set, bad, badLines, tooMany } = upload.reader.end();
-      if (badLines > 0 || tooMany || read === 0) return grant({ bad: { lines, badLines, bad: [...bad], tooMany } });
-      const prefixes = [...set[4], ...set[6]];
-      return grant({ done: { id: keep(prefixes), lines, read, prefixes: prefixes.length } });
+      ending += 1;
+      try {
+        const { lines, read, set, bad, badLines, tooMany } = await inPieces(upload.reader.end());
+        if (badLines > 0 || tooMany || read === 0) return grant({ bad: { lines, badLines, bad: [...bad], tooMany } });
+        const prefixes = set[6].length === 0 ? set[4] : [...set[4], ...set[6]];
+        await pause();
+        return grant({ done: { id: keep(prefixes), lines, read, prefixes: prefixes.length } });
+      } finally {
+        ending -= 1;
+      }
     },
     sweep(kept) {
       const named = new Set(kept.flatMap(namesOf));
@@ -124,6 +133,20 @@ export function openLists(stateDir: string, now: () => number): Lists {
     },
   };
 }
+
+/** The loop turns between pieces: who asks meanwhile waits for one of them. */
+async function inPieces<T>(work: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    await pause();
+  }
+}
+
+const pause = (): Promise<void> =>
+  new Promise((next) => {
+    setImmediate(next);
+  });
 
 function namesOf(policy: Policy): readonly string[] {
   return [...new Set(policy.rules.flatMap((rule) => rule.match.lists ?? []))];

@@ -9,7 +9,7 @@ describe("a list of prefixes", () => {
     const reader = listReader();
     reader.push("# mine\n10.0.0.0/8 ; all of it\r\n\n10.1.0.0/16\n2001:DB8::/33\n2001:db8:80");
     reader.push("00::/33\n192.0.2.7");
-    expect(reader.end()).toMatchObject({
+    expect(whole(reader.end())).toMatchObject({
       ...{ lines: 7, read: 5, badLines: 0, tooMany: false },
       set: { 4: ["10.0.0.0/8", "192.0.2.7/32"], 6: ["2001:db8::/32"] },
     });
@@ -17,7 +17,7 @@ describe("a list of prefixes", () => {
   test("with lines of nonsense counts for nothing, and says which", () => {
     const reader = listReader();
     reader.push("10.0.0.0/8\nhello\n10.0.0.0/33\n");
-    expect(reader.end()).toMatchObject({
+    expect(whole(reader.end())).toMatchObject({
       badLines: 2,
       bad: [
         { line: 2, text: "hello" },
@@ -30,14 +30,14 @@ describe("a list of prefixes", () => {
     const reader = listReader();
     for (let i = 0; i < 2000; i += 1) reader.push("x".repeat(5000));
     reader.push("\n" + "y\n".repeat(1000));
-    const { bad, badLines } = reader.end();
+    const { bad, badLines } = whole(reader.end());
     expect([bad.length, badLines]).toEqual([shownBad, 1001]);
     expect(bad[0]?.text.length).toBe(80);
   });
   test("has at most a million", () => {
     const reader = listReader();
     for (let i = 0; i < 11; i += 1) reader.push("192.0.2.1\n".repeat(mostPrefixes / 10));
-    expect(reader.end()).toMatchObject({ tooMany: true, set: { 4: [], 6: [] } });
+    expect(whole(reader.end())).toMatchObject({ tooMany: true, set: { 4: [], 6: [] } });
   });
 });
 
@@ -70,3 +70,10 @@ describe("one line of it", () => {
     );
   });
 });
+
+function whole<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}

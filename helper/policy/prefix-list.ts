@@ -2,14 +2,15 @@
 // and then nothing of the list counts. A million lines pass here, so addresses are read by hand; `parsePrefix` is the slow
 // twin in the test.
 import { type Prefix } from "../contract/prefix.ts";
-import { type PrefixSet, prefixSet } from "./prefix-set.ts";
+import { type PrefixSet, prefixSetInPieces } from "./prefix-set.ts";
 
 export interface ListReader {
   /** A piece of the text, cut wherever it was. */
   push(text: string): void;
   readonly lines: number;
   readonly read: number;
-  end(): ReadList;
+  /** In pieces of a few milliseconds. */
+  end(): Generator<void, ReadList>;
 }
 
 export interface ReadList {
@@ -64,10 +65,10 @@ export function listReader(): ListReader {
       if (rest.length > longestLine) rest = rest.slice(0, longestLine);
       for (const piece of pieces) take(piece);
     },
-    end() {
+    *end() {
       if (rest !== "") take(rest);
       rest = "";
-      const set = badLines > 0 || tooMany ? { 4: [], 6: [] } : prefixSet(prefixes);
+      const set = badLines > 0 || tooMany ? { 4: [], 6: [] } : yield* prefixSetInPieces(prefixes);
       return { lines, read: prefixes.length, set, bad, badLines, tooMany };
     },
   };

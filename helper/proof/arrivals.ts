@@ -186,7 +186,7 @@ function judgeBeside(state: State, packet: Packet): ReturnType<Judge> {
   const { end } = walk(machine, packet);
   // at rest main alone says by whom
   if (lan && state.name !== "off") return onItsLink(state, packet, end);
-  if (packet.family === 6 && (policy.ipv6 === "block" || packet.destination(linkLocal6))) return null;
+  if (packet.family === 6 && (policy.ipv6 === "block" || (!lan && packet.destination(linkLocal6)))) return null;
   const bareEnd = walk(bare, packet).end;
   if (bareEnd.kind !== "left" || !numbered(state, packet.family)) return null;
   if (lan ? bareEnd.gateway !== null : !bareEnd.gateway) return null;
