@@ -97,6 +97,11 @@ const reasons: readonly Reason[] = [
   },
   {
     place: /^inet input$/,
+    either: /loopback is asked from here alone/,
+    reason: "Linux refuses loopback addresses from links itself unless route_localnet is set; the model has it unset",
+  },
+  {
+    place: /^inet input$/,
     change: "without",
     line: /from the tunnel: closed/,
     reason: "the lines after it name a link, or what ends at one: nothing from the tunnel reaches a service by them",

@@ -67,8 +67,8 @@ test("P3 whoever a direct program asks, also this machine itself, the uplink's r
 test("P3 a program without a rule reaches neither that resolver's lane nor another's servers", async () => {
   const since = Date.now();
   for (const { at, port } of [
-    { at: "127.0.0.1", port: 7686 },
-    { at: "::1", port: 7686 },
+    { at: "127.0.0.1", port: 288 },
+    { at: "::1", port: 288 },
     { at: resolver.ipv4, port: 53 },
     { at: home.gateway, port: 53 },
   ])

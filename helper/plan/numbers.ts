@@ -18,10 +18,11 @@ export const stubAddress = "127.76.86.53" as Address;
 
 /**
  * Where it listens for programs whose names go another lane than the machine's: queries under their marks are led there, to
- * this machine's own loopback address (nft redirect), so the port says the lane. 76 and 86 again; below what the kernel
- * draws ports from (ip_local_port_range, 32768).
+ * this machine's own loopback address (nft redirect), so the port says the lane. Below 1024: while the helper is dead nobody
+ * without rights may answer there in its stead (ip_unprivileged_port_start); below 512, where NFS and RPC draw no port from
+ * (bindresvport(3)); 288 to 307 are assigned to nobody (IANA).
  */
-export const laneStubs = { direct: 7686, tunnel: 7687 } as const;
+export const laneStubs = { direct: 288, tunnel: 289 } as const;
 export const loopback = { 4: "127.0.0.1", 6: "::1" } as Readonly<Record<4 | 6, Address>>;
 
 /** Marks: bits 24-31 only, always compared under the mask. The lane of a socket, or who made a packet. */

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 
+import type { Name } from "../contract/name.ts";
+import type { PolicyRule } from "../contract/policy.ts";
 import type { ResolverFact } from "../plan/facts.ts";
 import type { PlanDns } from "../plan/plan.ts";
 import { compile } from "./compile.ts";
+import { upstreamBy } from "./dns.ts";
 import { address, dualStack, laptop, node, nodeWithoutIpv6, policy, request } from "./sample-machines.ts";
 
 describe("names", () => {
@@ -48,6 +51,20 @@ describe("names", () => {
     };
     expect([by("connecting"), by("connected"), by("locked")]).toEqual([null, "resolved", "resolved"]);
   });
+});
+
+test("a direct program's names are asked of the uplink's resolver, but those that a rule names as everybody's are", () => {
+  const rule: PolicyRule = {
+    id: "n",
+    name: "n",
+    match: { names: ["*.example.org" as string as Name] },
+    lane: "direct",
+  };
+  const facts = { ...laptop, resolver: { ...laptop.resolver, resolvConf: file } };
+  const asked = (name: string | null) =>
+    upstreamBy("direct", { policy: policy({ rules: [rule] }), exit: node, facts }, name).map(({ by }) => by);
+  expect(asked("www.example.com")).toEqual(["direct"]);
+  expect(asked("www.example.org")).toEqual(node.dns.map(() => "inside"));
 });
 
 const file: ResolverFact["resolvConf"] = {

@@ -1,7 +1,7 @@
 // Who answers names, and how the machine is told. The servers are policy's, or else the node's; without any, port 53
 // leaves nowhere (gate) and the plan says nothing of names. The way is chosen from what the machine has, and only a way
 // that its programs really use: systemd-resolved counts when resolv.conf leads to it.
-import { asksByName, namedServers } from "../plan/names.ts";
+import { asksByName, namedServers, rulesOf } from "../plan/names.ts";
 import { firstMetric, linkName, markMask, marks, priorities, stubAddress, tables } from "../plan/numbers.ts";
 import type { Exit } from "../plan/exit.ts";
 import type { Facts } from "../plan/facts.ts";
@@ -106,7 +106,8 @@ export function upstreamOf(policy: Policy, exit: Exit, name: string | null): rea
 
 /**
  * Whom our own resolver asks for a program of this lane: the servers of a name's domain as everybody does, for they alone
- * know it; else policy's or the uplink's directly, or policy's that are not near or the node's through the tunnel.
+ * know it; else policy's or the uplink's directly, or policy's that are not near or the node's through the tunnel. Answers
+ * to names of rules move everybody's packets to those addresses, so the uplink's network is not the one to give them.
  */
 export function upstreamBy(
   lane: "direct" | "tunnel",
@@ -115,6 +116,7 @@ export function upstreamBy(
 ): readonly Upstream[] {
   if (name !== null && (policy.dns.domains ?? []).some(({ domain }) => claims(domain, name)))
     return upstreamOf(policy, exit, name);
+  if (lane === "direct" && name !== null && rulesOf(policy, name).length > 0) return upstreamOf(policy, exit, name);
   if (lane === "direct") return directServers(policy, facts).map((address) => ({ address, by: "direct" }));
   const near = lanOf(policy, facts).map((l) => l.prefix);
   const far = policy.dns.servers.filter((server) => !near.some((prefix) => covers(prefix, server)));

@@ -20,7 +20,7 @@ import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { leavesBy } from "./lanes.ts";
 import { dhcpIn, dhcpOut, neighboursIn, neighboursOut } from "./link-local.ts";
-import { askedAnswers, askingLines, nameChains2, nameHooks, nameLines2 } from "./name-gate.ts";
+import { askedAnswers, askingLines, nameChains2, nameHooks, nameLines2, nobodyFromLinks } from "./name-gate.ts";
 import {
   accept,
   chain,
@@ -91,6 +91,7 @@ export function prerouting(ground: Ground): readonly NftRule[] {
 function input(ground: Ground): readonly NftRule[] {
   return [
     accept("this machine to itself", iif("lo")),
+    ...nobodyFromLinks(ground),
     ...(ground.open ? inFromTunnel(ground) : []),
     drop("from the tunnel: closed, or not for the inside address", iif(linkName)),
     drop("redirects move single destinations unseen (13.3)", icmp(5)),

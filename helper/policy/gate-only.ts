@@ -24,7 +24,7 @@ import { discoveryOf, sourceRouted3 } from "./gate-lines.ts";
 import { families } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { dhcpOut, neighboursOut } from "./link-local.ts";
-import { nameChains2, nameChains3, nameHooks, nameLines3 } from "./name-gate.ts";
+import { nameChains2, nameChains3, nameHooks, nameLines3, nobodyFromLinks } from "./name-gate.ts";
 import {
   accept,
   arpSaddr,
@@ -127,6 +127,7 @@ function blockIpv6(refuse: typeof drop): readonly NftRule[] {
 function input(ground: Ground): readonly NftRule[] {
   return [
     accept("this machine to itself", iif("lo")),
+    ...nobodyFromLinks(ground),
     ...(ground.open ? inFromTunnel(ground) : []),
     drop("from the tunnel: closed, or not for the inside address", iif(linkName)),
     drop("redirects move single destinations unseen (13.3)", icmp(5)),

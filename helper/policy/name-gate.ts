@@ -8,6 +8,7 @@ import type { Lane } from "../contract/policy.ts";
 import { familyOf, hostPrefix } from "../contract/prefix.ts";
 import type { Address, Family, Prefix } from "../contract/prefix.ts";
 import type { NftChain, NftMatch, NftRule } from "../plan/nft.ts";
+import { asksByName } from "../plan/names.ts";
 import { laneStubs, linkName, loopback, marks } from "../plan/numbers.ts";
 import { waysTo } from "./bypass.ts";
 import { askedDirectly } from "./dns.ts";
@@ -26,6 +27,7 @@ import {
   known,
   mark,
   notDaddr,
+  notSaddr,
   ofFamily,
   oif,
   ports,
@@ -53,7 +55,9 @@ export function nameHooks(ground: Ground): readonly NftChain[] {
       base: { type: "filter", hook: "postrouting", priority: 0, policy: "drop" },
       rules: [
         accept("this machine to itself", oif("lo")),
-        ...families.map((family) => accept("not for this machine itself", ofFamily(family), notDaddr(own[family]))),
+        ...families.map((family) =>
+          accept("not this machine itself", ofFamily(family), notDaddr(own[family]), notSaddr(own[family])),
+        ),
         drop("what was led to this machine itself does not leave it (B)"),
       ],
     },
@@ -94,9 +98,18 @@ export function nameLines2(ground: Ground): readonly NftRule[] {
 export function nameLines3(ground: Ground): readonly NftRule[] {
   if (ground.names.marks.length === 0) return [];
   return [
-    ...families.map((family) => drop("what was led to this machine itself does not leave it (B)", daddr(own[family]))),
+    ...families.flatMap((family) => [
+      drop("what was led to this machine itself does not leave it (B)", daddr(own[family])),
+      drop("nor does its answer", saddr(own[family])),
+    ]),
     ...askedLines(ground),
   ];
+}
+
+/** In, behind lo: with route_localnet set (container set-ups do) a link's neighbours could ask our resolver as well. */
+export function nobodyFromLinks(ground: Ground): readonly NftRule[] {
+  if (ground.names.marks.length === 0 && !asksByName(ground.policy)) return [];
+  return families.map((family) => drop("loopback is asked from here alone", daddr(own[family])));
 }
 
 /** Our resolver's questions for the direct lane, out by a link that leads to the server. `sources`: lock 3 asks. */

@@ -118,7 +118,7 @@ export function openNames(deps: NamesDeps): LivingNames {
       const policy = deps.policy();
       const all =
         listener === "everybody" ? upstreamOf(policy, exit, name) : upstreamBy(listener, { policy, exit, facts }, name);
-      return all.map((one) => serverOf(one, exit));
+      return all.flatMap((one) => serverOf(one, exit));
     };
 
   const listen = async (listener: Listener): Promise<Stub> => {
@@ -223,12 +223,11 @@ function listenersFor(policy: Policy, facts: Facts): readonly Listener[] {
   return [...(asksByName(policy) ? (["everybody"] as const) : []), ...lanesToAnswer(policy, facts)];
 }
 
-function serverOf({ address, by }: Upstream, exit: Exit): Server {
-  return {
-    address,
-    from: by === "inside" ? insideOf(exit, address) : null,
-    mark: by === "direct" ? marks.direct : null,
-  };
+/** Whom the node cannot carry us to is not asked at all: from no inside address the question would leave in the clear. */
+export function serverOf({ address, by }: Upstream, exit: Exit): readonly Server[] {
+  if (by !== "inside") return [{ address, from: null, mark: by === "direct" ? marks.direct : null }];
+  const from = insideOf(exit, address);
+  return from === null ? [] : [{ address, from, mark: null }];
 }
 
 function codeOf(error: unknown): string {
