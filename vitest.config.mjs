@@ -11,6 +11,8 @@ const otherForms = process.env["CULVERT_LONG"] === "1" ? ["metric", "halves", "e
 const sets = ["**/*.net.test.ts", "**/*.ui.test.ts"];
 /** The real resolvers get namespaces that no other test has used. */
 const realResolvers = "helper/kernel/resolver.net.test.ts";
+/** Net tests never run in the machine's own network. */
+const setupFiles = ["e2e/lab/only-inside.ts"];
 
 export default defineConfig({
   test: {
@@ -31,6 +33,7 @@ export default defineConfig({
           include: ["{helper,e2e,native}/**/*.net.test.ts"],
           exclude: ["**/node_modules/**", realResolvers],
           // two cores carry one lab at a time, and a flood needs both
+          setupFiles,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -40,6 +43,7 @@ export default defineConfig({
         test: {
           name: "resolvers",
           include: [realResolvers],
+          setupFiles,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -51,6 +55,7 @@ export default defineConfig({
           name: `net-${form}`,
           include: ["e2e/net/**/*.net.test.ts"],
           exclude: ["**/node_modules/**"],
+          setupFiles,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
