@@ -2,21 +2,10 @@
 // differently for sockets that name a device. Numbers at the lines are those of the kernel findings.
 import { hostPrefix, lengthOf, type Address, type Family, type Prefix } from "../contract/prefix.ts";
 import type { RuleFact } from "../plan/facts.ts";
-import { ownRule, type Link, type Machine, type Route } from "./machine.ts";
-import { standIn, type Packet, type Part, type PrefixSet, type StandIn } from "./packet.ts";
-
-export interface Flow {
-  /** null: made on this machine, which rules call `iif lo` (8.8, 8.9) */
-  readonly iif: string | null;
-  /** the device the socket is bound to */
-  readonly oif: string | null;
-  /** false: no source yet, `from` matches nothing (3.13) */
-  readonly sourceKnown: boolean;
-  /** kernel-made packets count as uid 0 (2.28) */
-  readonly kernel: boolean;
-  /** true: rules see neither protocol nor ports */
-  readonly portless?: boolean;
-}
+import { legsOf, type Leg, loopbackName, loopbackUp, present, usableLink } from "./alive.ts";
+import { askedBy, namesDevices, type Asked, type AskedRule, type Flow } from "./asked.ts";
+import { ownRule, type Machine, type Route } from "./machine.ts";
+import type { Packet, PrefixSet } from "./packet.ts";
 
 export type Decision =
   /** `device` null: the packet is for this machine */
@@ -51,12 +40,6 @@ function decide(machine: Machine, packet: Packet, flow: Flow, asked: Asked): Dec
     return { kind: "route", device: flow.oif, gateway: null, route: null, rule: found.rule, via: "on-link" };
   }
   return found;
-}
-
-/** A link that can carry: it is there and up. Carrier is another matter (1.15). */
-export function usableLink(machine: Machine, name: string): Link | undefined {
-  const link = machine.links.get(name);
-  return link?.up === true ? link : undefined;
 }
 
 const singles = new Map<Prefix, PrefixSet>();
@@ -112,120 +95,6 @@ const endOf = (decision: Decision | undefined): string => {
   return `${decision.device ?? "/"} ${decision.gateway ?? ""} ${route?.src ?? ""} ${whose}`;
 };
 
-/** The rules a flow is asked by, in order, each with the answers of the table it leads to. */
-interface Asked extends Part {
-  readonly rules: readonly AskedRule[];
-}
-
-interface AskedRule extends Part {
-  readonly like: StandIn;
-  readonly rule: RuleFact;
-  /** all selectors together */
-  readonly selects: Part;
-  readonly table: Part;
-}
-
-/**
- * The likeness of rules and of all of them together names everything they read: the rule, what of its table is there and
- * alive, and the flow as far as it is asked. So of many faults only those are walked anew that can change a way, and from
- * the first rule on that they change.
- */
-function askedBy(machine: Machine, packet: Packet, flow: Flow): Asked {
-  const { family } = packet;
-  let flows = askedOf.get(machine);
-  if (flows === undefined) askedOf.set(machine, (flows = new Map<string, Asked>()));
-  const name = `${packet.tables} ${family} ${flowName(flow)}`;
-  const known = flows.get(name);
-  if (known) return known;
-  const rules = machine.rules
-    .filter((rule) => rule.family === family && (rule.not || namesDevices(rule, flow, machine)))
-    .map((rule): AskedRule => askedRule(machine, packet, rule, flow));
-  // a jump depends on whether its target is there, for whatever device
-  const jumps = rules.some(({ rule }) => rule.action.kind === "goto");
-  const targets = jumps ? machine.rules.filter((r) => r.family === family).map((r) => r.priority) : [];
-  const parts = rules.map((r) => r.like.number).join();
-  const like = standIn(`asked ${targets.join()} ${earlyText(machine, family, flow)} ${parts}`);
-  const made = { born: "any", like, tables: "named", rules } as const;
-  flows.set(name, made);
-  return made;
-}
-
-const askedOf = new WeakMap<Machine, Map<string, Asked>>();
-
-const flowName = (flow: Flow): string => `${flow.iif ?? "/"} ${flow.oif ?? "/"} ${howName(flow)}`;
-
-const howName = ({ sourceKnown, kernel, portless }: Flow): string =>
-  `${sourceKnown ? "from" : ""} ${kernel ? "kernel" : ""} ${portless === true ? "portless" : ""}`;
-
-/** What IPv4 reads beside its rules: where a failed lookup ends, and where multicast leaves. */
-function earlyText(machine: Machine, family: Family, { iif, oif, sourceKnown }: Flow): string {
-  if (family === 6 || iif !== null) return "";
-  if (oif !== null) return `${oif} ${usableLink(machine, oif) === undefined ? "down" : "up"}`;
-  if (!sourceKnown) return "";
-  return JSON.stringify(machine.addresses.map((a) => [a.link, a.address, usableLink(machine, a.link) !== undefined]));
-}
-
-function askedRule(machine: Machine, packet: Packet, rule: RuleFact, flow: Flow): AskedRule {
-  const here = `${flow.iif === null ? "here" : ""} ${howName(flow)}`;
-  // devices are named by the flow already, but where `not` turns that round
-  const by = rule.not ? `${flowName(flow)} ${loopbackName(machine)}` : here;
-  const { family } = packet;
-  const selects = standIn(`selects ${family} ${by} ${textOf(rule)}`);
-  const { action } = rule;
-  const table = action.kind === "lookup" ? tableLike(machine, packet, flow, action.table, rule) : null;
-  return {
-    like: standIn(`rule ${textOf(rule)} ${selects.number} ${table?.number ?? ""}`),
-    selects: { born: "any", like: selects },
-    table: { born: "any", tables: "named", ...(table !== null && { like: table }) },
-    ...{ born: "any", tables: "named", rule },
-  };
-}
-
-/** A rule in so few words that equal ones are equal. */
-function textOf(rule: RuleFact): string {
-  let text = texts.get(rule);
-  if (text === undefined) texts.set(rule, (text = String(standIn(JSON.stringify(rule)).number)));
-  return text;
-}
-
-const texts = new WeakMap<RuleFact, string>();
-
-/** The same for all machines in which the same of a table's routes are there and alive. */
-function tableLike(machine: Machine, packet: Packet, flow: Flow, table: number, rule: RuleFact): StandIn {
-  const whose = ownRule(rule) ? "ours" : rule.priority;
-  const from = flow.sourceKnown ? "from" : "";
-  const alive = aliveIn(machine, packet.laid(table));
-  return standIn(
-    `table ${packet.family} ${table} ${flow.oif ?? "/"} ${from} ${rule.suppressPrefixLength ?? ""} ${whose} ${alive}`,
-  );
-}
-
-/** Which routes of a table are there in this machine, and by which legs. */
-function aliveIn(machine: Machine, laid: readonly Route[]): number {
-  let known = alive.get(machine);
-  if (known === undefined) alive.set(machine, (known = new Map<readonly Route[], number>()));
-  let found = known.get(laid);
-  if (found === undefined) {
-    const each = laid.map((route) =>
-      present(machine, route) ? legsOf(machine, route).map((leg) => [leg.dev, leg.via]) : 0,
-    );
-    found = standIn(`routes ${listNumber(laid)} ${loopbackUp(machine)} ${JSON.stringify(each)}`).number;
-    known.set(laid, found);
-  }
-  return found;
-}
-
-const alive = new WeakMap<Machine, Map<readonly Route[], number>>();
-
-function listNumber(laid: readonly Route[]): number {
-  let number = lists.get(laid);
-  if (number === undefined) lists.set(laid, (number = listsSoFar += 1));
-  return number;
-}
-
-const lists = new WeakMap<readonly Route[], number>();
-let listsSoFar = 0;
-
 function byRules(machine: Machine, packet: Packet, flow: Flow, { rules }: Asked): Decision {
   const found = rules.some(({ rule }) => rule.action.kind === "goto")
     ? withJumps(machine, packet, flow, rules)
@@ -266,10 +135,6 @@ function ofRule(machine: Machine, packet: Packet, flow: Flow, asked: AskedRule):
 function isMeant(machine: Machine, packet: Packet, flow: Flow, { rule, selects }: AskedRule): boolean {
   return packet.summed(selects, (one) => matches(rule, one, flow, machine)) !== rule.not;
 }
-
-const namesDevices = (rule: RuleFact, flow: Flow, machine: Machine): boolean =>
-  (rule.iif === null || rule.iif === (flow.iif ?? loopbackName(machine))) &&
-  (rule.oif === null || rule.oif === flow.oif);
 
 function matches(rule: RuleFact, packet: Packet, flow: Flow, machine: Machine): boolean {
   if (!namesDevices(rule, flow, machine)) return false;
@@ -349,42 +214,9 @@ function ofTable(machine: Machine, packet: Packet, flow: Flow, table: number, ru
   return undefined;
 }
 
-interface Leg {
-  /** null: a blackhole nexthop */
-  readonly dev: string | null;
-  readonly via: Address | null;
-}
-
-/** The legs of a route that are alive. */
-function legsOf(machine: Machine, route: Route): Leg[] {
-  if (route.nexthop !== null) return hopLegs(machine, route.nexthop, route.family);
-  const ignoreLinkdown = (dev: string): boolean =>
-    machine.sysctls[`net.ipv${route.family}.conf.${dev}.ignore_routes_with_linkdown`] === "1";
-  // 1.15, 1.16: plain device routes survive a lost carrier and swallow what comes, but for the sysctl
-  return route.legs.filter((leg) => {
-    const link = usableLink(machine, leg.dev);
-    return link !== undefined && !leg.dead && (link.carrier || !ignoreLinkdown(leg.dev));
-  });
-}
-
-/** D, 1.31-1.33: nexthop objects vanish with their device, also when only its carrier is lost. */
-function hopLegs(machine: Machine, id: number, family: Family): Leg[] {
-  const hop = machine.nexthops.get(id);
-  if (hop === undefined) return [];
-  // 1.40, 1.41: a group goes on without a lost member
-  if ("group" in hop) return hop.group.flatMap((member) => hopLegs(machine, member, family));
-  // 1.34, 1.35: a blackhole nexthop survives lo going down
-  if (hop.to.kind === "blackhole") return [{ dev: null, via: null }];
-  const link = usableLink(machine, hop.to.dev);
-  return link?.carrier === true ? [{ dev: hop.to.dev, via: hop.to.via }] : [];
-}
-
 /** A bound socket takes only legs of its device; a blackhole nexthop of IPv6 sits on lo and is skipped, too (B). */
 const reaches = (leg: Leg, family: Family, flow: Flow): boolean =>
   flow.oif === null || (leg.dev === null ? family === 4 : leg.dev === flow.oif);
-
-const present = (machine: Machine, route: Route): boolean =>
-  (route.only === undefined || route.only === machine.fault) && (route.planned === undefined || machine.planned);
 
 /** The next route with the same prefix and metric that could be taken as well (IPv6 keeps several). */
 function equalRival(machine: Machine, routes: readonly Route[], at: number, flow: Flow): Route | undefined {
@@ -399,14 +231,4 @@ function equalRival(machine: Machine, routes: readonly Route[], at: number, flow
 /** 9.8, 9.9: only a route with a device can be suppressed; an unreachable one is honoured. */
 function suppressed(rule: RuleFact, route: Route): boolean {
   return rule.suppressPrefixLength !== null && lengthOf(route.prefix) <= rule.suppressPrefixLength;
-}
-
-function loopbackName(machine: Machine): string {
-  for (const link of machine.links.values()) if (link.loopback) return link.name;
-  return "lo";
-}
-
-function loopbackUp(machine: Machine): boolean {
-  for (const link of machine.links.values()) if (link.loopback) return link.up;
-  return false;
 }

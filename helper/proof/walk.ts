@@ -6,7 +6,8 @@
 // The model is the page of kernel findings; the number beside a line says which. Not modelled, and said so in `limits` of
 // prove.ts: AF_XDP and tc redirects (G), NAT and marks of foreign nft tables, ICMP redirects (13.3).
 import type { Address } from "../contract/prefix.ts";
-import { lookup, multicast4, multicast6, broadcast4, takenApart, type Decision, type Flow } from "./fib.ts";
+import type { Flow } from "./asked.ts";
+import { lookup, multicast4, multicast6, broadcast4, takenApart, type Decision } from "./fib.ts";
 import { runHook, type At, type HookStep } from "./hooks.ts";
 import type { Machine } from "./machine.ts";
 import { first, type Packet } from "./packet.ts";
