@@ -69,9 +69,9 @@ export function kernelCases(name: string, make: () => CaseMachine): void {
       const mainOf = (facts: Facts) => facts.routes.filter((r) => r.table === 254 && r.prefix.startsWith("0."));
       expect(routes.filter((r) => r.table === 254 && r.prefix.startsWith("0."))).toEqual(mainOf(before));
       expect(rules).toEqual((await kernel.read()).rules);
-      expect(await kernel.lead([{ id: 7690, family: 4, to: by("192.0.2.9") }])).toHaveLength(1);
+      expect(await kernel.lead([{ id: 7690, family: 4, to: by("192.0.2.7") }])).toHaveLength(1);
       const moved = await kernel.read();
-      expect(moved.nexthops.find((n) => n.id === 7690)).toMatchObject({ dev: "up0", via: "192.0.2.9" });
+      expect(moved.nexthops.find((n) => n.id === 7690)).toMatchObject({ dev: "up0", via: "192.0.2.7" });
       expect(diff(led, moved).map((o) => o.kind)).toEqual(["nexthop.replace"]);
     });
 

@@ -55,6 +55,10 @@ afterEach(async () => {
 });
 afterAll(() => {
   node.kill("SIGKILL");
+  // files share a namespace: the next one finds it as this one did
+  ip("rule add pref 0 lookup local");
+  ip("rule del pref 200");
+  ip("addr del 192.0.2.9/32 dev lo");
 });
 
 describe.each([
