@@ -4,7 +4,6 @@ import { create } from "zustand";
 
 import type { Answer, Refusal } from "../../helper/contract/refusal.ts";
 import type { Status } from "../../helper/contract/status.ts";
-import { welcoming } from "../../helper/contract/way-in.ts";
 import type { Bridge, HelperLink } from "../../preload/bridge.ts";
 
 export interface WayIn {
@@ -77,6 +76,8 @@ export const useStatus = create<StatusStore>((set, get) => {
       if (!keeps) return during("connect", () => connect(bridge, asked.node, true));
       const policy = await bridge.helper("policy", {});
       if (!policy.ok) return policy.refusal;
+      // brings the parsing of addresses with it, which the first screen can do without
+      const { welcoming } = await import("../../helper/contract/way-in.ts");
       const saved = await bridge.helper("setPolicy", { policy: welcoming(policy.value, asked.data) });
       if (!saved.ok) return saved.refusal;
       // a second connection from afar is asked about in its turn
