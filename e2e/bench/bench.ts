@@ -21,7 +21,7 @@ const benches: Readonly<
   model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20, long: 5000 },
   plan: { load: async () => (await import("./plan.ts")).benchPlan, rounds: 20, quick: 3 },
   // three sample plans; quick: one of them
-  mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 3, quick: 1 },
+  mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 4, quick: 1 },
   // each round 14 seconds: five mendings in ten seconds would be a fight
   watch: { load: async () => (await import("./watch.ts")).benchWatch, rounds: 7, quick: 2 },
 };
