@@ -20,7 +20,7 @@ const benches: Readonly<
   // 200 policies of 200 packets; quick: 20 of 50; long: 5,000 of 1,000, a quarter of an hour
   model: { load: async () => (await import("./model.ts")).benchModel, rounds: 200, quick: 20, long: 5000 },
   plan: { load: async () => (await import("./plan.ts")).benchPlan, rounds: 20, quick: 3 },
-  // three sample plans; quick: one of them
+  // four sample plans; quick: one of them
   mutation: { load: async () => (await import("./mutation.ts")).benchMutation, rounds: 4, quick: 1 },
   // each round 14 seconds: five mendings in ten seconds would be a fight
   watch: { load: async () => (await import("./watch.ts")).benchWatch, rounds: 7, quick: 2 },

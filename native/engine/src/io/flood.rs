@@ -1,6 +1,6 @@
 //! A flood of datagrams that are all refused wakes the inward thread for each, and a wake costs as much as refusing it.
-//! While it lasts the thread sleeps a moment after each such batch, so that the next one holds many. Batches in which
-//! anything was taken are never held up.
+//! While it lasts the thread sleeps a moment after each such batch, so that the next one holds many. What was taken has been
+//! passed on by then; runs that came coalesced count once in a batch and singly as refused, so a batch of both may count too.
 
 use super::sys::nap;
 use crate::engine::counters::{Counters, Refusal};
